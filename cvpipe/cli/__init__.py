@@ -1,0 +1,21 @@
+"""The command line. Exit codes: 0 done; 1 ended with failures that are listed; 2 wrong call or settings."""
+
+from __future__ import annotations
+
+import sys
+
+from cvpipe.cli import console
+from cvpipe.cli.app import app
+from cvpipe.errors import CvpipeError
+
+
+def main() -> None:
+    """Run one command; every error of our tree becomes one line on stderr and an exit code."""
+    try:
+        app()
+    except CvpipeError as error:
+        console.err.print(f"cvpipe: {error}", soft_wrap=True, markup=False)
+        sys.exit(error.exit_code)
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,264 @@
+"""The words of the field as values: sites, scenes, surfaces, changes, measurements, verdicts.
+
+Frozen dataclasses and enums only; no I/O, no pixels, no torch. Geometries are shapely, in WGS 84
+(EPSG:4326) with x = longitude and y = latitude, unless a field's name says otherwise. Areas are m² on the ground.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from enum import IntEnum, StrEnum
+from typing import Any
+
+from shapely.geometry.base import BaseGeometry
+
+
+class Surface(IntEnum):
+    """What covers a pixel at one epoch; the value is the code in `surface_*.tif`."""
+
+    OTHER = 0
+    STRUCTURE = 1
+    RUBBLE = 2
+    BARE = 3
+    NET = 4
+    VEGETATION = 5
+    PAVED = 6
+    WATER = 7
+    NO_DATA = 255
+
+
+#: The surfaces a network can answer, in the order of its output channels.
+SURFACES: tuple[Surface, ...] = tuple(s for s in Surface if s is not Surface.NO_DATA)
+
+#: Fill colour (R, G, B) of each surface in rasters, overlays and legends.
+SURFACE_COLOURS: dict[Surface, tuple[int, int, int]] = {
+    Surface.OTHER: (158, 158, 158),
+    Surface.STRUCTURE: (214, 69, 65),
+    Surface.RUBBLE: (141, 110, 99),
+    Surface.BARE: (222, 184, 135),
+    Surface.NET: (0, 166, 147),
+    Surface.VEGETATION: (76, 153, 63),
+    Surface.PAVED: (96, 108, 122),
+    Surface.WATER: (66, 133, 200),
+    Surface.NO_DATA: (0, 0, 0),
+}
+
+
+class ChangeKind(StrEnum):
+    """How the surface differs between two epochs; the order is that of the bands in `changes.tif`."""
+
+    STRUCTURE_REMOVED = "structure_removed"
+    STRUCTURE_ADDED = "structure_added"
+    GREEN_ADDED = "green_added"
+    GREEN_REMOVED = "green_removed"
+
+
+#: Outline colour (R, G, B) of each kind of change in previews, chips and reports.
+CHANGE_COLOURS: dict[ChangeKind, tuple[int, int, int]] = {
+    ChangeKind.STRUCTURE_REMOVED: (255, 59, 48),
+    ChangeKind.STRUCTURE_ADDED: (255, 204, 0),
+    ChangeKind.GREEN_ADDED: (52, 199, 89),
+    ChangeKind.GREEN_REMOVED: (191, 90, 242),
+}
+
+
+class SiteStatus(StrEnum):
+    """Where a site stands in its life (DOMAIN: a site's life)."""
+
+    REGISTERED = "registered"
+    IN_PROGRESS = "in_progress"
+    DEMOLISHED = "demolished"
+    CLEARED = "cleared"
+    CLOSED = "closed"
+    REBOUND = "rebound"
+    EXEMPT = "exempt"
+
+
+class Question(StrEnum):
+    """What an assessment is asked; each has one verdict."""
+
+    DEMOLITION = "demolition"
+    CLEARANCE = "clearance"
+    GREENING = "greening"
+    REBOUND = "rebound"
+
+
+class Outcome(StrEnum):
+    """A verdict's answer. Which of them a question can have is in `OUTCOMES`."""
+
+    NONE = "none"
+    PARTIAL = "partial"
+    COMPLETE = "complete"
+    MET = "met"
+    NOT_MET = "not_met"
+    GAINED = "gained"
+    SUSPECTED = "suspected"
+    NOT_ASSESSABLE = "not_assessable"
+
+
+#: Demolition: how much of the baseline's structure is gone. Clearance: "clear site, clean ground".
+#: Greening: met / not met where the plan names a green area, gained / none where it does not.
+OUTCOMES: dict[Question, frozenset[Outcome]] = {
+    Question.DEMOLITION: frozenset({Outcome.NONE, Outcome.PARTIAL, Outcome.COMPLETE, Outcome.NOT_ASSESSABLE}),
+    Question.CLEARANCE: frozenset({Outcome.MET, Outcome.NOT_MET, Outcome.NOT_ASSESSABLE}),
+    Question.GREENING: frozenset({Outcome.MET, Outcome.NOT_MET, Outcome.GAINED, Outcome.NONE, Outcome.NOT_ASSESSABLE}),
+    Question.REBOUND: frozenset({Outcome.NONE, Outcome.SUSPECTED, Outcome.NOT_ASSESSABLE}),
+}
+
+
+class Reason(StrEnum):
+    """Why a site could not be assessed."""
+
+    NO_SCENE = "no_scene"
+    NO_DATA = "no_data"
+    CLOUD = "cloud"
+    SHADOW = "shadow"
+    MISALIGNED = "misaligned"
+    TOO_COARSE = "too_coarse"
+    BLURRED = "blurred"
+    SNOW = "snow"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to happen on a site ("one plan per site"). Areas in m²; None where the plan is silent."""
+
+    demolition_area_m2: float | None = None
+    green_area_m2: float | None = None
+    green_ratio: float | None = None
+    retained: BaseGeometry | None = None
+    work_started: date | None = None
+    due_date: date | None = None
+
+
+@dataclass(frozen=True)
+class Site:
+    """One ledger row: a place under remediation.
+
+    `geometry` is a point, line or polygon in WGS 84; points and lines are buffered by `buffer_m` metres
+    on the ground wherever an area is needed. `code` is the ledger's own number and unique in it.
+    """
+
+    code: str
+    geometry: BaseGeometry
+    name: str = ""
+    sub_district: str = ""
+    community: str = ""
+    owner_system: str = ""
+    batch: str = ""
+    buffer_m: float = 15.0
+    land_area_m2: float | None = None
+    building_area_m2: float | None = None
+    plan: Plan = field(default_factory=Plan)
+    status: SiteStatus = SiteStatus.REGISTERED
+    attributes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One dated georeferenced raster.
+
+    `footprint` is the outline of the raster in WGS 84, `gsd_m` the ground size of a pixel in metres,
+    `content_hash` a digest of the pixels' file that stays the same wherever the file is moved.
+    """
+
+    uri: str
+    acquired: date
+    content_hash: str
+    footprint: BaseGeometry
+    gsd_m: float
+    crs: str
+    width: int
+    height: int
+    bands: int
+    dtype: str
+
+
+@dataclass(frozen=True)
+class Change:
+    """A polygon in which the surface changed between two epochs.
+
+    `geometry` in WGS 84, `area_m2` on the ground, `probability` the mean of the network's answer inside.
+    """
+
+    kind: ChangeKind
+    geometry: BaseGeometry
+    area_m2: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Registration:
+    """How the later epoch was moved onto the earlier one.
+
+    `shift_px` is (x, y): how far, in pixels of the common grid, the later picture's content lay to the right of
+    and below the earlier one's before it was moved back. `residual_px` is what is left; `confidence` in 0..1.
+    """
+
+    shift_px: tuple[float, float] = (0.0, 0.0)
+    residual_px: float = 0.0
+    confidence: float = 1.0
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One measured value held against one limit. `passed` is None where the value decides nothing."""
+
+    name: str
+    value: float
+    unit: str
+    limit: float | None = None
+    passed: bool | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer to one question, with the criteria that led to it and one sentence that explains it."""
+
+    question: Question
+    outcome: Outcome
+    criteria: tuple[Criterion, ...] = ()
+    reason: Reason | None = None
+    explanation: str = ""
+    needs_review: bool = False
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What was measured inside one site's outline for one pair of epochs. Areas in m² on the ground.
+
+    `surface_before_m2` and `surface_after_m2` give the area of each surface, `change_m2` that of each kind of
+    change; `retained_m2` is structure at the later epoch inside retained outlines, which is counted in no other
+    structure figure. `valid_share` is the share of the outline that both epochs show.
+    `reasons` names what makes the pair unusable; it is empty for a usable one.
+    """
+
+    site_area_m2: float
+    valid_share: float
+    surface_before_m2: dict[Surface, float]
+    surface_after_m2: dict[Surface, float]
+    change_m2: dict[ChangeKind, float]
+    retained_m2: float = 0.0
+    registration: Registration = field(default_factory=Registration)
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """All that one run says of one site for one pair of epochs.
+
+    `key` is the idempotency key: equal inputs (outline, both scenes, bundle, rules) give an equal key.
+    `before` and `after` are content hashes of scenes; both are None where no scene could be used.
+    """
+
+    site_code: str
+    key: str
+    before: str | None
+    after: str | None
+    bundle_digest: str
+    rules_version: str
+    measurements: Measurements | None
+    verdicts: tuple[Verdict, ...]
+    changes: tuple[Change, ...] = ()
+    observed_status: SiteStatus | None = None

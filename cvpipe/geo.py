@@ -1,0 +1,258 @@
+"""Where pixels lie on the ground: one grid value, its windows, and areas in square metres.
+
+Arithmetic only: nothing here opens a file. Axis order is always x, y (longitude, latitude), whatever the CRS
+registry says.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import pyproj
+import shapely
+from affine import Affine
+from shapely.geometry import Polygon, box
+from shapely.geometry.base import BaseGeometry
+
+Bounds = tuple[float, float, float, float]
+"""(left, bottom, right, top) in the units of a CRS."""
+
+WGS84 = pyproj.CRS.from_epsg(4326)
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of pixels: column and row of its upper left pixel, width and height in pixels."""
+
+    col: int
+    row: int
+    width: int
+    height: int
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """Row and column slices into an array of the whole grid."""
+        return slice(self.row, self.row + self.height), slice(self.col, self.col + self.width)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A raster's place without its pixels: CRS, pixel-to-CRS transform, width and height in pixels.
+
+    `crs` is None for pictures without georeference; their transform then maps pixels to metres on the ground
+    with y pointing down, and their outputs stay in pixel coordinates.
+    """
+
+    crs: pyproj.CRS | None
+    transform: Affine
+    width: int
+    height: int
+
+    @classmethod
+    def from_bounds(cls, crs: pyproj.CRS, bounds: Bounds, pixel_size: float) -> Grid:
+        """North-up grid of square pixels that covers `bounds`, snapped outwards to whole multiples of the pixel.
+
+        Snapping makes the grids of neighbouring sites share one lattice.
+        """
+        left, bottom, right, top = bounds
+        col0, col1 = math.floor(left / pixel_size), math.ceil(right / pixel_size)
+        row0, row1 = math.floor(-top / pixel_size), math.ceil(-bottom / pixel_size)
+        transform = Affine(pixel_size, 0, col0 * pixel_size, 0, -pixel_size, -row0 * pixel_size)
+        return cls(crs, transform, max(col1 - col0, 1), max(row1 - row0, 1))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(height, width), the order of numpy arrays."""
+        return self.height, self.width
+
+    @property
+    def pixel_size(self) -> float:
+        """Side of a pixel in CRS units: the root of its area, so rotated grids are served too."""
+        return math.sqrt(abs(self.transform.determinant))
+
+    @property
+    def corners(self) -> list[tuple[float, float]]:
+        """Outer corners in CRS units: upper left, upper right, lower right, lower left as pixels count."""
+        ends = ((0, 0), (self.width, 0), (self.width, self.height), (0, self.height))
+        return [self.transform * end for end in ends]
+
+    @property
+    def bounds(self) -> Bounds:
+        """Axis-parallel box around the grid in CRS units."""
+        xs, ys = zip(*self.corners, strict=True)
+        return min(xs), min(ys), max(xs), max(ys)
+
+    @property
+    def outline(self) -> Polygon:
+        """The grid's outer edge in CRS units."""
+        return Polygon(self.corners)
+
+    def window(self, window: Window) -> Grid:
+        """The grid of a rectangle of this grid's pixels."""
+        moved = self.transform * Affine.translation(window.col, window.row)
+        return Grid(self.crs, moved, window.width, window.height)
+
+    def shifted(self, dx: float, dy: float) -> Grid:
+        """The same grid moved by (dx, dy) pixels to the right and down."""
+        return Grid(self.crs, self.transform * Affine.translation(dx, dy), self.width, self.height)
+
+    def window_of(self, bounds: Bounds) -> Window:
+        """The smallest window that covers `bounds` (CRS units), cut off at the grid's edge; may be empty."""
+        inverse = ~self.transform
+        left, bottom, right, top = bounds
+        points = [inverse * p for p in ((left, top), (right, top), (right, bottom), (left, bottom))]
+        cols, rows = zip(*points, strict=True)
+        col0, row0 = max(math.floor(min(cols)), 0), max(math.floor(min(rows)), 0)
+        col1, row1 = min(math.ceil(max(cols)), self.width), min(math.ceil(max(rows)), self.height)
+        return Window(col0, row0, max(col1 - col0, 0), max(row1 - row0, 0))
+
+    def pixel_area_m2(self) -> float:
+        """Area of one pixel on the ground, m², at the grid's centre.
+
+        The area in CRS units is divided by the projection's areal scale there (Snyder 1987, PP 1395, section 4).
+        """
+        area = abs(self.transform.determinant)
+        if self.crs is None:
+            return area
+        if self.crs.is_geographic:
+            return area * _square_degree_m2(self._centre()[1])
+        return area * _unit_m(self.crs) ** 2 / areal_scale(self.crs, self._centre())
+
+    def ground_pixel_m(self) -> float:
+        """Side of a pixel on the ground in metres: the root of `pixel_area_m2`."""
+        return math.sqrt(self.pixel_area_m2())
+
+    def _centre(self) -> tuple[float, float]:
+        x, y = self.transform * (self.width / 2, self.height / 2)
+        return float(x), float(y)
+
+
+def is_metric(crs: pyproj.CRS) -> bool:
+    """Whether the CRS is projected with the metre as its unit."""
+    return bool(crs.is_projected) and math.isclose(_unit_m(crs), 1.0)
+
+
+#: A projection that enlarges areas by more than this share is no CRS to lay pixels of a stated ground size in
+#: (Web Mercator doubles areas at 45°; national grids stay within 0.2 %).
+MAX_AREAL_DISTORTION = 0.02
+
+
+def metric_crs(crs: pyproj.CRS, bounds: Bounds) -> pyproj.CRS:
+    """The CRS to measure in: `crs` itself where it is projected, metric and nearly true to area in `bounds`.
+
+    Otherwise the UTM zone of the centre of `bounds` (given in units of `crs`).
+    """
+    left, bottom, right, top = bounds
+    centre = (left + right) / 2, (bottom + top) / 2
+    if is_metric(crs) and abs(areal_scale(crs, centre) - 1) <= MAX_AREAL_DISTORTION:
+        return crs
+    return utm_crs(*transformer(crs, WGS84).transform(*centre))
+
+
+def utm_crs(lon: float, lat: float) -> pyproj.CRS:
+    """WGS 84 / UTM zone of a place given in degrees (without the exceptions around Norway and Svalbard)."""
+    zone = min(int((lon + 180) // 6) + 1, 60)
+    return pyproj.CRS.from_epsg((32600 if lat >= 0 else 32700) + zone)
+
+
+def areal_scale(crs: pyproj.CRS, point: tuple[float, float]) -> float:
+    """By how much the projection enlarges areas at `point` (CRS units); 1 where it is true to area."""
+    lon, lat = transformer(crs, crs.geodetic_crs or WGS84).transform(*point)
+    return float(_projection(crs).get_factors(lon, lat).areal_scale)
+
+
+def reproject(geometry: BaseGeometry, source: pyproj.CRS, target: pyproj.CRS) -> BaseGeometry:
+    """`geometry` moved from one CRS to another, x before y in both."""
+    if source == target:
+        return geometry
+    move = transformer(source, target).transform
+    return shapely.transform(geometry, lambda points: np.column_stack(move(points[:, 0], points[:, 1])))
+
+
+def buffered(geometry: BaseGeometry, distance_m: float) -> BaseGeometry:
+    """Area of a WGS 84 geometry: polygons as they are, points and lines widened by `distance_m` on the ground."""
+    if geometry.geom_type in ("Polygon", "MultiPolygon"):
+        return geometry
+    lon, lat = geometry.centroid.coords[0]
+    local = utm_crs(lon, lat)
+    return reproject(reproject(geometry, WGS84, local).buffer(distance_m), local, WGS84)
+
+
+def area_m2(geometry: BaseGeometry) -> float:
+    """Area of a WGS 84 geometry on the ellipsoid in m² (Karney 2013); holes are taken off."""
+    return abs(float(pyproj.Geod(ellps="WGS84").geometry_area_perimeter(geometry)[0]))
+
+
+def bounds_in(bounds: Bounds, source: pyproj.CRS, target: pyproj.CRS) -> Bounds:
+    """Box in `target` around a box in `source`, with its edges densified so that curved edges fit."""
+    if source == target:
+        return bounds
+    left, bottom, right, top = transformer(source, target).transform_bounds(*bounds, densify_pts=21)
+    return float(left), float(bottom), float(right), float(top)
+
+
+def outline_in(grid: Grid, target: pyproj.CRS) -> BaseGeometry:
+    """The grid's outline in another CRS, its edges densified."""
+    if grid.crs is None:
+        return grid.outline
+    return reproject(grid.outline.segmentize(max(grid.pixel_size * 256, 1e-9)), grid.crs, target)
+
+
+def windows(width: int, height: int, size: int, overlap: int) -> Iterator[Window]:
+    """Windows of `size` that cover a raster, neighbours sharing `overlap` pixels, row by row.
+
+    The lattice starts at the upper left; the last window of a row or column may reach past the raster's edge.
+    """
+    stride = size - overlap
+    assert 0 < stride <= size, "the overlap must be smaller than the window"
+    rows = range(0, max(height - overlap, 1), stride)
+    cols = range(0, max(width - overlap, 1), stride)
+    for row in rows:
+        for col in cols:
+            yield Window(col, row, size, size)
+
+
+@lru_cache(maxsize=256)
+def transformer(source: pyproj.CRS, target: pyproj.CRS) -> pyproj.Transformer:
+    """Coordinate transformer with x before y on both ends."""
+    return pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
+@lru_cache(maxsize=64)
+def _projection(crs: pyproj.CRS) -> pyproj.Proj:
+    return pyproj.Proj(crs)
+
+
+def _unit_m(crs: pyproj.CRS) -> float:
+    return float(crs.axis_info[0].unit_conversion_factor)
+
+
+def _square_degree_m2(lat: float) -> float:
+    """Area of a square degree at a latitude in degrees, m², on the WGS 84 ellipsoid."""
+    half = 1e-4
+    cell = box(-half, lat - half, half, lat + half)
+    return area_m2(cell) / (2 * half) ** 2
+
+
+__all__ = [
+    "MAX_AREAL_DISTORTION",
+    "WGS84",
+    "Bounds",
+    "Grid",
+    "Window",
+    "area_m2",
+    "areal_scale",
+    "bounds_in",
+    "buffered",
+    "is_metric",
+    "metric_crs",
+    "outline_in",
+    "reproject",
+    "transformer",
+    "utm_crs",
+    "windows",
+]

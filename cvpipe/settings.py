@@ -1,0 +1,62 @@
+"""Typed settings: every YAML file is read through a pydantic model that refuses unknown keys."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from cvpipe.errors import SettingsError
+
+
+class Settings(BaseModel):
+    """Base of all settings: frozen, and a key that it does not know is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WorkspaceSettings(Settings):
+    """`cvpipe.yaml` of a workspace; `cvpipe init` writes it with a comment on each key.
+
+    `rules` is None for the rules that ship with cvpipe; `margin_m` is the ground that is read around each site, m.
+    """
+
+    model: str = "cvpipe-s"
+    rules: Path | None = None
+    campaign: str = ""
+    campaign_target: int | None = Field(default=None, gt=0)
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    margin_m: float = Field(default=30.0, ge=0, allow_inf_nan=False)
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+def read_settings(path: Path, model: type[SettingsT]) -> SettingsT:
+    """Read a YAML file into `model`.
+
+    Raises SettingsError that names the file, the key and what was found there.
+    """
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError("no such settings file", where=path, remedy="Check the path.") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise SettingsError(f"not readable as YAML ({error})", where=path, remedy="Mend the file.") from error
+    return parse_settings({} if raw is None else raw, model, where=path)
+
+
+def parse_settings(raw: Any, model: type[SettingsT], *, where: object) -> SettingsT:
+    """Validate plain data against `model`; `where` names its origin in the message."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"]) or "(top level)"
+        raise SettingsError(
+            f"key '{key}': {first['msg']} (found {first['input']!r})",
+            where=where,
+            remedy="Correct or remove that key; the commented files in configs/ list all of them.",
+        ) from error
