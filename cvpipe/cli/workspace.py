@@ -1,0 +1,28 @@
+"""`cvpipe init DIR`: a new workspace; and the options that the commands inside one share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cvpipe.cli import console
+
+WorkspaceOption = Annotated[Path, typer.Option("--workspace", help="Folder of the workspace.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("init")(init)
+
+
+def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.", show_default=False)]) -> None:
+    """Make a workspace: cvpipe.yaml, ledger.gpkg and runs/."""
+    from cvpipe.ledger import Workspace
+
+    workspace = Workspace.create(folder)
+    for part in (workspace.settings_path, workspace.ledger_path, workspace.runs):
+        console.out.print(f"made {part}", soft_wrap=True, markup=False)
+    console.out.print(f"next: cvpipe sites import FILE --workspace {folder}", soft_wrap=True, markup=False)

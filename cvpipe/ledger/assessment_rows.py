@@ -1,0 +1,163 @@
+"""Assessments and their changes in and out of the ledger: appended once per idempotency key."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from shapely.geometry.base import BaseGeometry
+from sqlalchemy import Connection, insert, select
+
+from cvpipe.domain import Assessment, Change, ChangeKind, Measurements, SiteStatus, Surface
+from cvpipe.geo import buffered
+from cvpipe.ledger import audit, geopackage, run_rows, scene_rows, site_rows
+from cvpipe.ledger.columns import now
+from cvpipe.ledger.encoding import measurements_as_plain, measurements_of, verdict_as_plain, verdict_of
+from cvpipe.ledger.records import AssessmentRecord
+from cvpipe.ledger.schema import Row, assessments, changes
+
+_CHUNK = 1000  # keys per query; SQLite takes 32,766 parameters at most
+
+
+def known_keys(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Those of `keys` that have an assessment."""
+    wanted, known = list(keys), set[str]()
+    for start in range(0, len(wanted), _CHUNK):
+        query = select(assessments.c.key).where(assessments.c.key.in_(wanted[start : start + _CHUNK]))
+        known.update(connection.scalars(query))
+    return known
+
+
+def record(connection: Connection, run_id: int, assessment: Assessment, outline: BaseGeometry | None) -> bool:
+    """Append an assessment, its changes, an audit row and what was observed; False if its key is there already."""
+    if known_keys(connection, [assessment.key]):
+        return False
+    run_rows.row_of(connection, run_id)
+    row = _columns(connection, run_id, assessment, outline)
+    assessment_id: int = connection.execute(insert(assessments).returning(assessments.c.id), row).scalar_one()
+    found = [_change_columns(assessment, assessment_id, change) for change in assessment.changes]
+    if found:
+        connection.execute(insert(changes), found)
+    geopackage.grow_extent(connection, "assessments", [row["geom"]])
+    geopackage.grow_extent(connection, "changes", (change["geom"] for change in found))
+    if assessment.observed_status is not None:
+        site_rows.observe(connection, assessment.site_code, assessment.observed_status, row["after_date"])
+    audit.append(connection, [_event(run_id, row, found)])
+    return True
+
+
+def all_assessments(connection: Connection, site_code: str | None) -> list[AssessmentRecord]:
+    """Assessments of all sites, or of one, ordered by site code and later epoch; those without scenes come first."""
+    query = select(assessments).order_by(
+        assessments.c.site_code, assessments.c.after_date.nulls_first(), assessments.c.id
+    )
+    if site_code is not None:
+        query = query.where(assessments.c.site_code == site_code)
+    rows = connection.execute(query).mappings().all()
+    found = _changes_by_assessment(connection, site_code)
+    return [_record_of(row, found[row["id"]]) for row in rows]
+
+
+def content_hash(row: Row, found: Sequence[Row]) -> str:
+    """Digest of an assessment's row and the rows of its changes in order."""
+    # A change's link to its row in `assessments` says nothing that its place in this list does not.
+    parts = [audit.digest(changes, change, without={"assessment_id"}) for change in found]
+    return audit.sha256([audit.digest(assessments, row), parts])
+
+
+def _columns(
+    connection: Connection, run_id: int, assessment: Assessment, outline: BaseGeometry | None
+) -> dict[str, Any]:
+    site = site_rows.site_of(site_rows.row_of(connection, assessment.site_code))
+    measured = assessment.measurements
+    return {
+        "geom": buffered(site.geometry, site.buffer_m) if outline is None else outline,
+        "key": assessment.key,
+        "run_id": run_id,
+        "site_code": assessment.site_code,
+        "before_hash": assessment.before,
+        "after_hash": assessment.after,
+        "before_date": scene_rows.date_of(connection, assessment.before),
+        "after_date": scene_rows.date_of(connection, assessment.after),
+        "created_at": now(),
+        "bundle_digest": assessment.bundle_digest,
+        "rules_version": assessment.rules_version,
+        **{verdict.question.value: verdict.outcome.value for verdict in assessment.verdicts},
+        "needs_review": any(verdict.needs_review for verdict in assessment.verdicts),
+        "observed_status": assessment.observed_status and assessment.observed_status.value,
+        **({} if measured is None else _main_areas(measured)),
+        "measurements": None if measured is None else measurements_as_plain(measured),
+        "verdicts": [verdict_as_plain(verdict) for verdict in assessment.verdicts],
+    }
+
+
+def _main_areas(measured: Measurements) -> dict[str, float | None]:
+    """The figures that a GIS user wants beside the outline, m²; the whole of them is in `measurements`."""
+    before, after, changed = measured.surface_before_m2, measured.surface_after_m2, measured.change_m2
+    return {
+        "site_area_m2": measured.site_area_m2,
+        "valid_share": measured.valid_share,
+        "structure_before_m2": before.get(Surface.STRUCTURE),
+        "structure_after_m2": after.get(Surface.STRUCTURE),
+        "structure_removed_m2": changed.get(ChangeKind.STRUCTURE_REMOVED),
+        "structure_added_m2": changed.get(ChangeKind.STRUCTURE_ADDED),
+        "rubble_after_m2": after.get(Surface.RUBBLE),
+        "vegetation_after_m2": after.get(Surface.VEGETATION),
+        "green_added_m2": changed.get(ChangeKind.GREEN_ADDED),
+    }
+
+
+def _change_columns(assessment: Assessment, assessment_id: int, change: Change) -> dict[str, Any]:
+    return {
+        "geom": change.geometry,
+        "assessment_id": assessment_id,
+        "site_code": assessment.site_code,
+        "kind": change.kind.value,
+        "area_m2": float(change.area_m2),
+        "probability": float(change.probability),
+        **geopackage.bounds_columns(change.geometry),
+    }
+
+
+def _event(run_id: int, row: Row, found: Sequence[Row]) -> audit.Event:
+    details = {
+        "run": run_id,
+        "before": audit.as_plain(row["before_date"]),
+        "after": audit.as_plain(row["after_date"]),
+        "verdicts": {verdict["question"]: verdict["outcome"] for verdict in row["verdicts"]},
+        "observed_status": row["observed_status"],
+        "changes": len(found),
+    }
+    digest = content_hash(row, found)
+    return audit.Event("recorded", "assessment", row["key"], digest, site_code=row["site_code"], details=details)
+
+
+def _changes_by_assessment(connection: Connection, site_code: str | None) -> defaultdict[int, list[Change]]:
+    query = select(changes).order_by(changes.c.id)
+    if site_code is not None:
+        query = query.where(changes.c.site_code == site_code)
+    found = defaultdict[int, list[Change]](list)
+    for row in connection.execute(query).mappings():
+        change = Change(ChangeKind(row["kind"]), row["geom"], row["area_m2"], row["probability"])
+        found[row["assessment_id"]].append(change)
+    return found
+
+
+def _record_of(row: Row, found: Sequence[Change]) -> AssessmentRecord:
+    observed = row["observed_status"]
+    assessment = Assessment(
+        site_code=row["site_code"],
+        key=row["key"],
+        before=row["before_hash"],
+        after=row["after_hash"],
+        bundle_digest=row["bundle_digest"],
+        rules_version=row["rules_version"],
+        measurements=None if row["measurements"] is None else measurements_of(row["measurements"]),
+        verdicts=tuple(verdict_of(plain) for plain in row["verdicts"]),
+        changes=tuple(found),
+        observed_status=None if observed is None else SiteStatus(observed),
+    )
+    return AssessmentRecord(
+        row["id"], row["run_id"], row["before_date"], row["after_date"], row["created_at"], assessment
+    )

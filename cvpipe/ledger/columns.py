@@ -1,0 +1,106 @@
+"""Column types that mean the same in every store.
+
+A store that keeps a type in its own way gets another branch here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from shapely.geometry.base import BaseGeometry
+from sqlalchemy import DateTime, Dialect, Text
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
+
+from cvpipe.errors import LedgerError
+from cvpipe.ledger.geopackage import from_blob, to_blob
+
+
+class _GeometryColumn(UserDefinedType[bytes]):
+    """A column whose declared type is that of `gpkg_geometry_columns`, as readers of GeoPackages expect."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: Any) -> str:
+        return "GEOMETRY"
+
+
+class Geometry(TypeDecorator[BaseGeometry]):
+    """Any shapely geometry in WGS 84, x before y; in a GeoPackage a blob with header and envelope."""
+
+    impl = _GeometryColumn
+    cache_ok = True
+
+    def process_bind_param(self, value: BaseGeometry | None, _: Dialect) -> bytes | None:
+        return None if value is None else to_blob(value)
+
+    def process_result_value(self, value: bytes | None, _: Dialect) -> BaseGeometry | None:
+        return None if value is None else from_blob(value)
+
+
+class _GeoPackageInstant(sqlite.DATETIME):
+    """Times as GeoPackage 1.3 writes them (table 1, DATETIME): ISO 8601 with milliseconds and a Z."""
+
+    cache_ok = True
+
+    def bind_processor(self, _: Dialect) -> Any:
+        return lambda value: None if value is None else iso_utc(value)
+
+    def result_processor(self, _: Dialect, __: object) -> Any:
+        return lambda value: None if value is None else datetime.fromisoformat(value)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A moment in UTC, to the millisecond; naive datetimes are refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return _GeoPackageInstant() if dialect.name == "sqlite" else DateTime(timezone=True)  # type: ignore[no-untyped-call]
+
+
+class Json(TypeDecorator[Any]):
+    """Plain data as JSON text in the order given (GeoPackage has no JSON type, and GIS users can read text)."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, _: Dialect) -> str | None:
+        return None if value is None else compact_json(value)
+
+    def process_result_value(self, value: str | None, _: Dialect) -> Any:
+        return None if value is None else json.loads(value)
+
+
+def canonical_json(value: Any) -> str:
+    """JSON that is equal for equal data: `compact_json` with sorted keys."""
+    return compact_json(value, sort_keys=True)
+
+
+def compact_json(value: Any, *, sort_keys: bool = False) -> str:
+    """JSON without spaces, Unicode as it is, finite numbers only.
+
+    Raises LedgerError for anything that JSON cannot carry.
+    """
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=sort_keys, separators=(",", ":"))
+    except (TypeError, ValueError) as error:
+        raise LedgerError(
+            f"a value cannot be stored as JSON ({error})",
+            remedy="Hand in text, finite numbers, booleans, lists and dictionaries only.",
+        ) from error
+
+
+def now() -> datetime:
+    """The present moment in UTC, cut to the milliseconds that the ledger keeps."""
+    moment = datetime.now(UTC)
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
+def iso_utc(moment: datetime) -> str:
+    """`2017-06-30T08:15:00.000Z`."""
+    assert moment.tzinfo is not None, "times in the ledger carry their zone"
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

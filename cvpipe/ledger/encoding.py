@@ -1,0 +1,86 @@
+"""Measurements and verdicts as plain data and back, without loss."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cvpipe.domain import ChangeKind, Criterion, Measurements, Outcome, Question, Reason, Registration, Surface, Verdict
+
+
+def measurements_as_plain(measured: Measurements) -> dict[str, Any]:
+    """Areas are keyed by the surface's name and the change's kind, as people read them."""
+    return {
+        "site_area_m2": float(measured.site_area_m2),
+        "valid_share": float(measured.valid_share),
+        "surface_before_m2": _surfaces_as_plain(measured.surface_before_m2),
+        "surface_after_m2": _surfaces_as_plain(measured.surface_after_m2),
+        "change_m2": {kind.value: float(area) for kind, area in measured.change_m2.items()},
+        "retained_m2": float(measured.retained_m2),
+        "registration": _registration_as_plain(measured.registration),
+        "reasons": [reason.value for reason in measured.reasons],
+    }
+
+
+def measurements_of(plain: dict[str, Any]) -> Measurements:
+    """Inverse of `measurements_as_plain`."""
+    shift_x, shift_y = plain["registration"]["shift_px"]
+    return Measurements(
+        site_area_m2=plain["site_area_m2"],
+        valid_share=plain["valid_share"],
+        surface_before_m2=_surfaces_of(plain["surface_before_m2"]),
+        surface_after_m2=_surfaces_of(plain["surface_after_m2"]),
+        change_m2={ChangeKind(kind): area for kind, area in plain["change_m2"].items()},
+        retained_m2=plain["retained_m2"],
+        registration=Registration(**{**plain["registration"], "shift_px": (shift_x, shift_y)}),
+        reasons=tuple(Reason(reason) for reason in plain["reasons"]),
+    )
+
+
+def verdict_as_plain(verdict: Verdict) -> dict[str, Any]:
+    """A verdict with all its criteria."""
+    return {
+        "question": verdict.question.value,
+        "outcome": verdict.outcome.value,
+        "criteria": [_criterion_as_plain(criterion) for criterion in verdict.criteria],
+        "reason": verdict.reason and verdict.reason.value,
+        "explanation": verdict.explanation,
+        "needs_review": bool(verdict.needs_review),
+    }
+
+
+def verdict_of(plain: dict[str, Any]) -> Verdict:
+    """Inverse of `verdict_as_plain`."""
+    return Verdict(
+        question=Question(plain["question"]),
+        outcome=Outcome(plain["outcome"]),
+        criteria=tuple(Criterion(**criterion) for criterion in plain["criteria"]),
+        reason=None if plain["reason"] is None else Reason(plain["reason"]),
+        explanation=plain["explanation"],
+        needs_review=plain["needs_review"],
+    )
+
+
+def _criterion_as_plain(criterion: Criterion) -> dict[str, Any]:
+    return {
+        "name": criterion.name,
+        "value": float(criterion.value),
+        "unit": criterion.unit,
+        "limit": None if criterion.limit is None else float(criterion.limit),
+        "passed": None if criterion.passed is None else bool(criterion.passed),
+    }
+
+
+def _registration_as_plain(registration: Registration) -> dict[str, Any]:
+    return {
+        "shift_px": [float(shift) for shift in registration.shift_px],
+        "residual_px": float(registration.residual_px),
+        "confidence": float(registration.confidence),
+    }
+
+
+def _surfaces_as_plain(areas: dict[Surface, float]) -> dict[str, float]:
+    return {surface.name.lower(): float(area) for surface, area in areas.items()}
+
+
+def _surfaces_of(plain: dict[str, float]) -> dict[Surface, float]:
+    return {Surface[name.upper()]: area for name, area in plain.items()}

@@ -1,0 +1,176 @@
+"""The tables of the ledger: one model for every store. Layers are in WGS 84; areas m² on the ground; times UTC.
+
+    sites        a row per site: what people keep, beside it what the machine saw (`observed_*`)
+    scenes       a row per dated raster, known by the hash of its content
+    runs         a row per execution of the job
+    assessments  a row per site and pair of epochs, append-only, with the outline it was made for
+    changes      a polygon per change that an assessment found, append-only
+    audit        a row per thing that happened, append-only and hash-chained
+
+The migrations build the tables; a test holds that both agree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Boolean, Column, Date, Double, ForeignKey, Index, Integer, MetaData, Table, Text
+
+from cvpipe.domain import Question
+from cvpipe.ledger.columns import Geometry, Instant, Json
+from cvpipe.ledger.geopackage import GEOMETRY_COLUMN
+
+#: A row by column name, as it is to be written or as it was read.
+Row = Mapping[Any, Any]
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _id() -> Column[int]:
+    return Column("id", Integer, primary_key=True)
+
+
+def _geometry() -> Column[Any]:
+    return Column(GEOMETRY_COLUMN, Geometry, nullable=False)
+
+
+def _bounds() -> tuple[Column[float], ...]:
+    return tuple(Column(name, Double, nullable=False) for name in ("min_x", "min_y", "max_x", "max_y"))
+
+
+sites = Table(
+    "sites",
+    metadata,
+    _id(),
+    _geometry(),
+    Column("code", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("sub_district", Text, nullable=False),
+    Column("community", Text, nullable=False),
+    Column("owner_system", Text, nullable=False),
+    Column("batch", Text, nullable=False),
+    Column("buffer_m", Double, nullable=False),
+    Column("land_area_m2", Double),
+    Column("building_area_m2", Double),
+    Column("demolition_area_m2", Double),
+    Column("green_area_m2", Double),
+    Column("green_ratio", Double),
+    Column("retained", Json),
+    Column("work_started", Date),
+    Column("due_date", Date),
+    Column("status", Text, nullable=False),
+    Column("attributes", Json, nullable=False),
+    Column("observed_status", Text),
+    Column("observed_on", Date),
+    *_bounds(),
+    Index(None, "min_x", "max_x", "min_y", "max_y"),
+    Index(None, "owner_system"),
+    sqlite_autoincrement=True,
+)
+
+scenes = Table(
+    "scenes",
+    metadata,
+    _id(),
+    _geometry(),
+    Column("content_hash", Text, nullable=False, unique=True),
+    Column("uri", Text, nullable=False),
+    Column("acquired", Date, nullable=False),
+    Column("gsd_m", Double, nullable=False),
+    Column("crs", Text, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("bands", Integer, nullable=False),
+    Column("dtype", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    _id(),
+    Column("started_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("code_version", Text, nullable=False),
+    Column("bundle", Text, nullable=False),
+    Column("bundle_digest", Text, nullable=False),
+    Column("rules_version", Text, nullable=False),
+    Column("settings", Json, nullable=False),
+    Column("machine", Json, nullable=False),
+    Column("counts", Json, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+assessments = Table(
+    "assessments",
+    metadata,
+    _id(),
+    _geometry(),
+    Column("key", Text, nullable=False, unique=True),
+    Column("run_id", ForeignKey("runs.id"), nullable=False, index=True),
+    Column("site_code", ForeignKey("sites.code"), nullable=False, index=True),
+    Column("before_hash", ForeignKey("scenes.content_hash")),
+    Column("after_hash", ForeignKey("scenes.content_hash")),
+    Column("before_date", Date),
+    Column("after_date", Date),
+    Column("created_at", Instant, nullable=False),
+    Column("bundle_digest", Text, nullable=False),
+    Column("rules_version", Text, nullable=False),
+    *(Column(question.value, Text) for question in Question),
+    Column("needs_review", Boolean, nullable=False),
+    Column("observed_status", Text),
+    Column("site_area_m2", Double),
+    Column("valid_share", Double),
+    Column("structure_before_m2", Double),
+    Column("structure_after_m2", Double),
+    Column("structure_removed_m2", Double),
+    Column("structure_added_m2", Double),
+    Column("rubble_after_m2", Double),
+    Column("vegetation_after_m2", Double),
+    Column("green_added_m2", Double),
+    Column("measurements", Json),
+    Column("verdicts", Json, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+changes = Table(
+    "changes",
+    metadata,
+    _id(),
+    _geometry(),
+    Column("assessment_id", ForeignKey("assessments.id"), nullable=False, index=True),
+    Column("site_code", ForeignKey("sites.code"), nullable=False, index=True),
+    Column("kind", Text, nullable=False),
+    Column("area_m2", Double, nullable=False),
+    Column("probability", Double, nullable=False),
+    *_bounds(),
+    Index(None, "min_x", "max_x", "min_y", "max_y"),
+    sqlite_autoincrement=True,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    Column("at", Instant, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("site_code", Text, index=True),
+    Column("details", Json, nullable=False),
+    Column("content_hash", Text, nullable=False),
+    Column("prev_hash", Text, nullable=False),
+    Column("hash", Text, nullable=False, unique=True),
+    Index(None, "kind", "subject"),
+)
+
+#: Tables whose rows are never changed or deleted; triggers hold it.
+APPEND_ONLY: tuple[Table, ...] = (assessments, changes, audit)

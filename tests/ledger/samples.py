@@ -1,0 +1,114 @@
+"""Sites, scenes and assessments to put into ledgers, each with every field filled unless told otherwise."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+from shapely.geometry import Point, Polygon, box
+
+from cvpipe.domain import (
+    Assessment,
+    Change,
+    ChangeKind,
+    Criterion,
+    Measurements,
+    Outcome,
+    Plan,
+    Question,
+    Reason,
+    Registration,
+    Scene,
+    Site,
+    SiteStatus,
+    Surface,
+    Verdict,
+)
+from cvpipe.ledger import Ledger
+
+SQUARE = box(116.2, 39.9, 116.21, 39.91)
+
+FULL_SITE = Site(
+    code="SJS-001",
+    geometry=Polygon(
+        [(116.1, 39.9), (116.2, 39.9), (116.2, 40.0)], [[(116.15, 39.91), (116.16, 39.91), (116.16, 39.92)]]
+    ),
+    name="北院 “A” — café",
+    sub_district="八角街道",
+    community="北里社区",
+    owner_system="集体经济",
+    batch="2016-1",
+    buffer_m=12.5,
+    land_area_m2=2000 / 3,
+    building_area_m2=0.1 + 0.2,
+    plan=Plan(100.5, 50.25, 0.3, Point(116.15, 39.93).buffer(0.001), date(2015, 11, 6), date(2017, 6, 30)),
+    status=SiteStatus.IN_PROGRESS,
+    attributes={"备注": "靠近铁路", "floors": 2, "share": 0.1, "open": True, "tags": ["a", 1], "none": None},
+)
+
+
+def site(code: str, *, owner_system: str = "", land: float | None = None, **fields: object) -> Site:
+    """A small square site."""
+    plain = Site(code, SQUARE, owner_system=owner_system, land_area_m2=land)
+    return replace(plain, **fields)  # type: ignore[arg-type]
+
+
+def scene(content_hash: str, acquired: date, uri: str = "scene.tif") -> Scene:
+    """A scene that shows the square."""
+    return Scene(uri, acquired, content_hash, box(116, 39, 117, 40), 0.3, "EPSG:32650", 800, 600, 3, "uint8")
+
+
+def assessment(site_code: str, key: str, *, before: str | None = "h2015", after: str | None = "h2017") -> Assessment:
+    """A site whose only structure gave way to rubble, with two changes."""
+    measured = Measurements(
+        site_area_m2=1000.5,
+        valid_share=0.97,
+        surface_before_m2={Surface.STRUCTURE: 400.25, Surface.NO_DATA: 0.0},
+        surface_after_m2={Surface.RUBBLE: 1 / 3, Surface.VEGETATION: 12.0},
+        change_m2={ChangeKind.STRUCTURE_REMOVED: 400.25, ChangeKind.GREEN_ADDED: 12.0},
+        retained_m2=3.0,
+        registration=Registration((1.25, -2.5), 0.1, 0.9),
+        reasons=(Reason.SHADOW,),
+    )
+    criteria = (Criterion("removed share", 1.0, "", 0.95, True), Criterion("rubble", 1 / 3, "m²"))
+    verdicts = (
+        Verdict(Question.DEMOLITION, Outcome.COMPLETE, criteria, None, "all of 400 m² is gone", False),
+        Verdict(Question.CLEARANCE, Outcome.NOT_ASSESSABLE, (), Reason.SHADOW, "in shadow", True),
+    )
+    changes = (
+        Change(ChangeKind.STRUCTURE_REMOVED, box(116.2, 39.9, 116.205, 39.905), 400.25, 0.93),
+        Change(ChangeKind.GREEN_ADDED, box(116.206, 39.9, 116.207, 39.901), 12.0, 0.71),
+    )
+    return Assessment(
+        site_code, key, before, after, "sha256:b", "1", measured, verdicts, changes, SiteStatus.DEMOLISHED
+    )
+
+
+def begin_run(ledger: Ledger) -> int:
+    """A run with plain settings."""
+    return ledger.begin_run(
+        settings={"margin_m": 30.0, "device": "cpu"},
+        code_version="0.1.0",
+        bundle="cvpipe-s",
+        bundle_digest="sha256:b",
+        rules_version="1",
+        machine={"cores": 2},
+    )
+
+
+def fill(ledger: Ledger) -> int:
+    """Two sites, two scenes, and a run with one assessment of the first site; returns the run's id."""
+    ledger.put_sites([FULL_SITE, site("SJS-002")], source="sites.geojson")
+    ledger.add_scene(scene("h2015", date(2015, 10, 1), "before.tif"))
+    ledger.add_scene(scene("h2017", date(2017, 7, 1), "after.tif"))
+    run_id = begin_run(ledger)
+    ledger.record(run_id, assessment(FULL_SITE.code, "key-1"))
+    ledger.finish_run(run_id, {"assessed": 1})
+    return run_id
+
+
+def file_hash(path: Path) -> str:
+    """Digest of a file's bytes."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
