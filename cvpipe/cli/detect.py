@@ -1,0 +1,78 @@
+"""`cvpipe detect BEFORE AFTER --out DIR`: what changed between two rasters of one place; no ledger needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cvpipe.cli import console
+
+if TYPE_CHECKING:
+    from cvpipe.detect.scenes import DetectSummary
+
+
+class Device(StrEnum):
+    """Where the network runs."""
+
+    AUTO = "auto"
+    CPU = "cpu"
+    CUDA = "cuda"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("detect")(detect)
+
+
+def detect(
+    before: Annotated[Path, typer.Argument(help="Raster of the earlier epoch.", show_default=False)],
+    after: Annotated[Path, typer.Argument(help="Raster of the later epoch.", show_default=False)],
+    out: Annotated[Path, typer.Option(help="Folder for the outputs; an earlier output is replaced.")],
+    gsd: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Ground size of a pixel in metres, for pictures without georeference."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="Bundle: its name in models/ or its folder.")] = "cvpipe-s",
+    device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.AUTO,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
+) -> None:
+    """Compare two rasters: rasters of surfaces and changes, polygons, a preview and a summary."""
+    from cvpipe.detect.scenes import detect_pair
+    from cvpipe.network.bundle import load_bundle
+
+    network = load_bundle(model, device=device.value)
+    with _tile_progress() as on_tile:
+        summary = detect_pair(network, before, after, out, gsd_m=gsd, on_tile=on_tile)
+    if as_json:
+        console.print_json(summary.as_dict())
+    else:
+        _print(summary)
+
+
+@contextmanager
+def _tile_progress() -> Iterator[Callable[[int, int], None]]:
+    """Yields `on_tile(done, total)`; the progress starts with the first tile, when the total is known."""
+    with ExitStack() as stack:
+        steps: list[Callable[[], None]] = []
+
+        def on_tile(_done: int, total: int) -> None:
+            if not steps:
+                steps.append(stack.enter_context(console.progress("tiles", total)))
+            steps[0]()
+
+        yield on_tile
+
+
+def _print(summary: DetectSummary) -> None:
+    rows = [(kind.value, area, summary.polygons[kind]) for kind, area in summary.area_m2.items()]
+    console.print_table("Changes", ("kind", "area m²", "polygons"), rows)
+    x, y = summary.registration.shift_px
+    console.out.print(f"could be assessed: {summary.valid_share:.0%} of the common area")
+    console.out.print(f"the later epoch lay off by: {x:+.2f} px to the right, {y:+.2f} px down")
+    console.out.print(f"bundle: {summary.network}, {summary.seconds:.1f} s", markup=False)
+    console.out.print(f"outputs: {summary.out}", soft_wrap=True, markup=False)

@@ -1,0 +1,152 @@
+"""Blended probabilities become maps: surfaces, the probability of each change, and the changes themselves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from cvpipe.detect.prediction import Cell, Mask, Network, Pixels, Strip, cells
+from cvpipe.domain import SURFACES, ChangeKind, Surface
+from cvpipe.errors import SceneError
+from cvpipe.geo import Grid
+from cvpipe.imagery.quality import usable
+from cvpipe.imagery.reading import Patch
+from cvpipe.network.probabilities import FloatArray
+
+#: Probabilities are kept as uint8: 0..254 stand for 0..1, so a step is 0.4 %, finer than any calibration.
+PROBABILITY_SCALE = 254
+
+#: Value of change and probability maps where the pair cannot be judged, and of surface maps where an epoch cannot.
+NO_DATA = int(Surface.NO_DATA)
+
+_CODES = np.array(SURFACES, np.uint8)
+_VEGETATION = SURFACES.index(Surface.VEGETATION)
+
+
+@dataclass(frozen=True)
+class PairMaps:
+    """All that is seen on one grid for one pair of epochs; arrays (H, W).
+
+    `surface_before` and `surface_after` hold surface codes (uint8, 255 where that epoch is not usable), `change` 1, 0
+    or 255 (not assessable: one of the epochs is not usable), `probability` the probability of each change in steps of
+    1/254 (255 where not assessable). `usable_before` and `usable_after` are bool. A pixel is a change where its stored
+    probability exceeds the network's threshold, and the area of such pixels that it is joined to by their sides
+    reaches the network's `min_area_m2`.
+    """
+
+    grid: Grid
+    surface_before: Pixels
+    surface_after: Pixels
+    change: dict[ChangeKind, Pixels]
+    probability: dict[ChangeKind, Pixels]
+    usable_before: Mask
+    usable_after: Mask
+
+
+@dataclass(frozen=True)
+class CellMaps:
+    """One cell's maps: surface codes uint8 (H, W) of both epochs, probabilities uint8 (4, H, W) in domain order."""
+
+    surface_before: Pixels
+    surface_after: Pixels
+    probability: Pixels
+
+
+def compare(network: Network, before: Patch, after: Patch) -> PairMaps:
+    """Compare two patches that already lie on one grid, one aligned to the other.
+
+    For a site or a small pair: all maps are held in memory. Raises SceneError where the patches' shapes differ.
+    """
+    if before.pixels.shape != after.pixels.shape:
+        raise SceneError(
+            f"the epochs differ in shape: {before.pixels.shape[:2]} and {after.pixels.shape[:2]}",
+            remedy="Read both on one grid.",
+        )
+    grid, pair = before.grid, strip_of(before, after)
+    surface_before, surface_after = (np.full(grid.shape, NO_DATA, np.uint8) for _ in range(2))
+    probability = np.full((len(ChangeKind), *grid.shape), NO_DATA, np.uint8)
+    for cell in cells(network, grid.width, grid.height, pair.part):
+        maps, place = cell_maps(cell), cell.window.slices
+        surface_before[place], surface_after[place] = maps.surface_before, maps.surface_after
+        probability[:, *place] = maps.probability
+    by_kind = dict(zip(ChangeKind, probability, strict=True))
+    change = {kind: decided(p, kind, network, grid.pixel_area_m2()) for kind, p in by_kind.items()}
+    return PairMaps(grid, surface_before, surface_after, change, by_kind, pair.usable_before, pair.usable_after)
+
+
+def strip_of(before: Patch, after: Patch) -> Strip:
+    """The patches' pixels with a judgement on each: what cloud or glare hides is as unusable as missing data."""
+    return Strip(before.pixels, after.pixels, usable(before, after), usable(after, before))
+
+
+def cell_maps(cell: Cell) -> CellMaps:
+    """Surfaces and probabilities of a cell, 255 wherever an epoch (for changes: one of them) is not usable."""
+    n = len(SURFACES)
+    before, after, structure = cell.values[:n], cell.values[n : 2 * n], cell.values[2 * n :]
+    seen = cell.strip.usable_before & cell.strip.usable_after
+    return CellMaps(
+        surface_before=_surface(before, cell.strip.usable_before),
+        surface_after=_surface(after, cell.strip.usable_after),
+        probability=_stored(np.concatenate((structure, _green(before[_VEGETATION], after[_VEGETATION]))), seen),
+    )
+
+
+def decided(probability: Pixels, kind: ChangeKind, network: Network, pixel_area_m2: float) -> Pixels:
+    """1 where a stored probability (H, W) makes a change of this kind, 0 where not, 255 where not assessable."""
+    change = (probability > network.thresholds[kind] * PROBABILITY_SCALE).astype(np.uint8)
+    change[probability == NO_DATA] = NO_DATA
+    _drop_specks(change, network.min_area_m2[kind] / pixel_area_m2)
+    return change
+
+
+def reach_px(network: Network, pixel_area_m2: float) -> int:
+    """How far, in pixels, `decided` looks around a pixel: an area below the minimum spans no more pixels than it has.
+
+    A part of a map is decided as in the whole where it is cut out with this margin.
+    """
+    return math.ceil(max(network.min_area_m2.values()) / pixel_area_m2)
+
+
+def _surface(probabilities: FloatArray, seen: Mask) -> Pixels:
+    """Code of the likeliest surface, (8, H, W) → (H, W)."""
+    codes: Pixels = _CODES[probabilities.argmax(axis=0)]
+    codes[~seen] = NO_DATA
+    return codes
+
+
+def _green(before: FloatArray, after: FloatArray) -> FloatArray:
+    """green_added and green_removed (2, H, W): green at one epoch and not at the other, held to be independent."""
+    return np.stack((after * (1 - before), before * (1 - after)))
+
+
+def _stored(probability: FloatArray, seen: Mask) -> Pixels:
+    stored = np.rint(np.clip(probability, 0, 1) * PROBABILITY_SCALE).astype(np.uint8)
+    stored[:, ~seen] = NO_DATA
+    return stored
+
+
+def _drop_specks(change: Pixels, min_px: float) -> None:
+    """Set areas of changed pixels (joined by their sides) that are smaller than `min_px` to 0, in place."""
+    changed = (change == 1).astype(np.uint8)
+    if min_px <= 1 or not changed.any():
+        return
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(changed, connectivity=4)
+    small = stats[:, cv2.CC_STAT_AREA] < min_px
+    small[0] = False  # the background
+    change[small[labels]] = 0
+
+
+__all__ = [
+    "NO_DATA",
+    "PROBABILITY_SCALE",
+    "CellMaps",
+    "PairMaps",
+    "cell_maps",
+    "compare",
+    "decided",
+    "reach_px",
+    "strip_of",
+]

@@ -1,0 +1,113 @@
+"""Changed pixels become polygons with an area, a probability and a place on the ground."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import rasterio
+import rasterio.features
+import shapely
+from affine import Affine
+from shapely.affinity import affine_transform
+from shapely.geometry import Polygon, shape
+from shapely.geometry.polygon import orient
+
+from cvpipe.detect.maps import NO_DATA, PROBABILITY_SCALE
+from cvpipe.detect.prediction import Pixels
+from cvpipe.domain import Change, ChangeKind
+from cvpipe.geo import WGS84, Grid, Window, transformer
+
+#: Pixels belong together where they share a side. Joining them by their corners too would give rings that touch
+#: themselves, which is no valid polygon in the Simple Features standard.
+CONNECTIVITY = 4
+
+#: An outline may leave the pixels' edges by half a pixel. Cutting their corners takes 0.354 (a quarter of a diagonal);
+#: the rest is left to Douglas-Peucker.
+SIMPLIFY_PX = 0.5 - 0.25 * 2**0.5
+
+#: Rows of a large polygon's surroundings that are read at once to take its mean probability.
+_ROWS_AT_ONCE = 512
+
+ReadProbability = Callable[[Window], Pixels]
+"""Stored probabilities (H, W) of a window; in steps of 1/254, 255 = none."""
+
+
+def polygons(mask: Pixels, probability: Pixels, grid: Grid, kind: ChangeKind, min_area_m2: float) -> list[Change]:
+    """Polygons of the pixels of `mask` (H, W) that are 1, with their holes, largest first.
+
+    `probability` (H, W) holds stored probabilities (`maps.PROBABILITY_SCALE`). Areas below `min_area_m2` are left out;
+    area is that of the pixels, before the outline is simplified by up to half a pixel. Geometries are WGS 84; on a
+    grid without CRS they stay in the plane of the grid's transform (metres from the upper left corner, y down).
+    """
+    return polygons_of(mask, lambda window: probability[window.slices], grid, kind, min_area_m2)
+
+
+def polygons_of(
+    mask: Pixels | rasterio.Band, read: ReadProbability, grid: Grid, kind: ChangeKind, min_area_m2: float
+) -> list[Change]:
+    """As `polygons`, from an array or from a band of an open raster, which is traced line by line."""
+    pixel_m2 = grid.pixel_area_m2()
+    outlines = [outline for outline in _outlines(mask) if outline.area * pixel_m2 >= min_area_m2]
+    changes = [
+        Change(kind, geometry, outline.area * pixel_m2, _mean_probability(outline, read))
+        for outline, geometry in zip(outlines, _placed(outlines, grid), strict=True)
+    ]
+    return sorted(changes, key=lambda change: change.area_m2, reverse=True)
+
+
+def _outlines(mask: Pixels | rasterio.Band) -> Iterator[Polygon]:
+    """Outlines along pixel edges, in pixels (x right, y down)."""
+    if isinstance(mask, np.ndarray):
+        changed = (mask == 1).astype(np.uint8)
+        found, to_pixels = rasterio.features.shapes(changed, changed, CONNECTIVITY), Affine.identity()
+    else:  # GDAL applies an open raster's transform, whatever is asked
+        found, to_pixels = rasterio.features.shapes(mask, mask, CONNECTIVITY), ~mask.ds.transform
+    for geometry, value in found:
+        if value == 1:
+            yield shapely.transform(affine_transform(shape(geometry), _matrix(to_pixels)), np.rint)
+
+
+def _placed(outlines: list[Polygon], grid: Grid) -> list[Polygon]:
+    """The outlines simplified and moved from pixels to WGS 84, outer rings anticlockwise (RFC 7946, 3.1.6)."""
+    to_ground = _matrix(grid.transform)
+    ground = [affine_transform(_simplified(outline), to_ground) for outline in outlines]
+    if grid.crs is not None:  # all at once: looking up a transformer costs more than using it
+        to_wgs84 = transformer(grid.crs, WGS84)
+        ground = list(shapely.transform(ground, lambda xy: np.column_stack(to_wgs84.transform(xy[:, 0], xy[:, 1]))))
+    return [orient(polygon) for polygon in ground]
+
+
+def _simplified(outline: Polygon) -> Polygon:
+    simple = _through_middles(outline).simplify(SIMPLIFY_PX, preserve_topology=True)
+    return simple if simple.is_valid else outline
+
+
+def _through_middles(outline: Polygon) -> Polygon:
+    """The outline through the middles of the pixels' edges: slanted edges become straight instead of stairs."""
+    rings = [np.asarray(ring.segmentize(1.0).coords) for ring in (outline.exterior, *outline.interiors)]
+    exterior, *holes = [(ring[:-1] + ring[1:]) / 2 for ring in rings]
+    return Polygon(exterior, holes)
+
+
+def _matrix(t: Affine) -> list[float]:
+    """A transform as shapely wants it."""
+    return [t.a, t.b, t.d, t.e, t.c, t.f]
+
+
+def _mean_probability(outline: Polygon, read: ReadProbability) -> float:
+    """Mean over the pixels inside, 0..1."""
+    left, top, right, bottom = (int(v) for v in outline.bounds)
+    total = count = 0
+    for row in range(top, bottom, _ROWS_AT_ONCE):
+        window = Window(left, row, right - left, min(_ROWS_AT_ONCE, bottom - row))
+        inside = rasterio.features.rasterize(
+            [outline], (window.height, window.width), transform=Affine.translation(left, row), dtype=np.uint8
+        )
+        values = read(window)[inside == 1]
+        values = values[values != NO_DATA]
+        total, count = total + int(values.sum(dtype=np.int64)), count + len(values)
+    return total / count / PROBABILITY_SCALE if count else 0.0
+
+
+__all__ = ["CONNECTIVITY", "SIMPLIFY_PX", "ReadProbability", "polygons", "polygons_of"]

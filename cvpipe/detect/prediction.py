@@ -1,0 +1,163 @@
+"""From a pair of pictures of any size to the network's blended answer, tile by tile and cell by cell."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import groupby, islice
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from cvpipe.detect.blending import Tile, blend
+from cvpipe.domain import SURFACES, ChangeKind
+from cvpipe.geo import Window, windows
+from cvpipe.network.probabilities import FloatArray, Probabilities
+
+Pixels = npt.NDArray[np.uint8]
+Mask = npt.NDArray[np.bool_]
+
+#: Tiles that the network sees at once: more gains nothing on a few cores (measured), and a strip stays small.
+BATCH = 4
+
+#: Neighbouring tiles share this part of a tile: 128 px of 512, about the depth at which context stops to matter.
+OVERLAP_SHARE = 4
+
+#: Channels of a blended answer: the surfaces before, the surfaces after, structure_removed, structure_added.
+CHANNELS = 2 * len(SURFACES) + 2
+
+
+class Network(Protocol):
+    """A trained network with all that its answer needs to be used: what a bundle loads to.
+
+    `gsd_m` is the ground size in metres of the pixels it was trained for, `tile_px` the side of its tiles.
+    `thresholds` holds the probability above which a pixel is a change, `min_area_m2` the area under which a
+    patch of change is dropped.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+    @property
+    def gsd_m(self) -> float: ...
+    @property
+    def tile_px(self) -> int: ...
+    @property
+    def thresholds(self) -> Mapping[ChangeKind, float]: ...
+    @property
+    def min_area_m2(self) -> Mapping[ChangeKind, float]: ...
+
+    def predict(self, before: Pixels, after: Pixels) -> Probabilities:
+        """Answer for uint8 RGB tiles (N, H, W, 3) of two epochs."""
+        ...
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Two epochs of a window: pixels uint8 (H, W, 3), and the pixels bool (H, W) that can be judged."""
+
+    before: Pixels
+    after: Pixels
+    usable_before: Mask
+    usable_after: Mask
+
+    def part(self, window: Window) -> Strip:
+        """The window's pixels, counted from the strip's upper left; cut off at the strip's edge."""
+        part = window.slices
+        return Strip(self.before[part], self.after[part], self.usable_before[part], self.usable_after[part])
+
+
+ReadStrip = Callable[[Window], Strip]
+"""Reads a window that lies inside the raster."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A finished part of the raster: blended values float32 (18, H, W) in the order of `CHANNELS`, and its pixels."""
+
+    window: Window
+    values: FloatArray
+    strip: Strip
+
+
+def cells(
+    network: Network, width: int, height: int, read: ReadStrip, *, on_tile: Callable[[int, int], None] | None = None
+) -> Iterator[Cell]:
+    """Predict a raster of `width` × `height` pixels; the cells cover it once, row by row.
+
+    Memory holds a strip of `BATCH` tiles and the overlap of one row of tiles, however large the raster.
+    Tiles without a usable pixel at either epoch are not predicted. `on_tile(done, total)` is told of each tile.
+    """
+    size = network.tile_px
+    overlap = size // OVERLAP_SHARE
+    lattice = list(windows(width, height, size, overlap))
+    recent: dict[tuple[int, int], Strip] = {}
+
+    def tiles() -> Iterator[Tile]:
+        done = 0
+        for group in _batches(lattice):
+            strip_window = cut_off(_around(group), width, height)
+            strip = read(strip_window)
+            for window, values in zip(group, _predict(network, strip, strip_window, group), strict=True):
+                recent[window.row, window.col] = strip.part(_relative(window, strip_window))
+                done += 1
+                yield window, values
+                if on_tile is not None:
+                    on_tile(done, len(lattice))
+
+    for window, values in blend(tiles(), overlap=overlap, width=width, height=height):
+        strip = recent.pop((window.row, window.col))
+        yield Cell(window, values, strip.part(Window(0, 0, window.width, window.height)))
+
+
+def _batches(lattice: list[Window]) -> Iterator[list[Window]]:
+    """Groups of up to `BATCH` neighbouring windows of one row."""
+    for _, in_row in groupby(lattice, key=lambda window: window.row):
+        while group := list(islice(in_row, BATCH)):
+            yield group
+
+
+def _predict(network: Network, strip: Strip, origin: Window, group: list[Window]) -> FloatArray:
+    """Values (N, 18, size, size) of the windows in `group`; zero where a window shows nothing usable."""
+    size = network.tile_px
+    parts = [strip.part(_relative(window, origin)) for window in group]
+    seen = [i for i, part in enumerate(parts) if part.usable_before.any() or part.usable_after.any()]
+    if not seen:
+        return np.zeros((len(group), CHANNELS, size, size), np.float32)
+    before = np.stack([_padded(parts[i].before, size) for i in seen])
+    after = np.stack([_padded(parts[i].after, size) for i in seen])
+    answer = network.predict(before, after)
+    values = np.concatenate((answer.surface_before, answer.surface_after, answer.change), axis=1, dtype=np.float32)
+    if len(seen) == len(group):
+        return values
+    spread = np.zeros((len(group), *values.shape[1:]), np.float32)
+    spread[seen] = values
+    return spread
+
+
+def _padded(pixels: Pixels, size: int) -> Pixels:
+    """Pixels (H, W, 3) continued to (size, size, 3) by reflection at the right and lower edge."""
+    height, width = pixels.shape[:2]
+    if (height, width) == (size, size):
+        return pixels
+    return np.pad(pixels, ((0, size - height), (0, size - width), (0, 0)), mode="reflect")
+
+
+def _around(group: list[Window]) -> Window:
+    first, last = group[0], group[-1]
+    return Window(first.col, first.row, last.col + last.width - first.col, first.height)
+
+
+def cut_off(window: Window, width: int, height: int) -> Window:
+    return Window(
+        window.col, window.row, min(window.width, width - window.col), min(window.height, height - window.row)
+    )
+
+
+def _relative(window: Window, origin: Window) -> Window:
+    return Window(window.col - origin.col, window.row - origin.row, window.width, window.height)
+
+
+__all__ = ["BATCH", "CHANNELS", "Cell", "Mask", "Network", "Pixels", "ReadStrip", "Strip", "cells"]

@@ -1,0 +1,133 @@
+"""`compare`: the same answer whatever the tiles, and 255 wherever an epoch cannot be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cvpipe.detect import compare, prediction
+from cvpipe.domain import ChangeKind, Surface
+from cvpipe.errors import SceneError
+from cvpipe.imagery.reading import Patch
+from tests.detect.conftest import GREEN, RED, Pixels
+from tests.detect.networks import FickleNetwork, PaintedNetwork
+
+MakePatch = Callable[[Pixels], Patch]
+
+
+@pytest.fixture
+def noise(patch: MakePatch) -> tuple[Patch, Patch]:
+    """Two epochs of random colours, 150 × 210: every pixel has its own answer."""
+    values = np.random.default_rng(3).integers(0, 250, (2, 150, 210, 3), dtype=np.uint8)
+    return patch(values[0]), patch(values[1])
+
+
+@pytest.mark.parametrize("tile_px", [32, 96, 256])
+def test_a_network_that_sees_single_pixels_gives_one_answer_for_any_tiles(
+    noise: tuple[Patch, Patch], tile_px: int
+) -> None:
+    expected, found = (compare(PaintedNetwork(tile_px=size), *noise) for size in (64, tile_px))
+
+    assert np.array_equal(found.surface_before, expected.surface_before)
+    assert np.array_equal(found.surface_after, expected.surface_after)
+    for kind in ChangeKind:
+        assert np.array_equal(found.probability[kind], expected.probability[kind])
+        assert np.array_equal(found.change[kind], expected.change[kind])
+        assert 0 < (found.change[kind] == 1).mean() < 1
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_size_of_batches_does_not_matter(
+    noise: tuple[Patch, Patch], batch: int, network: PaintedNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = compare(PaintedNetwork(), *noise)
+    monkeypatch.setattr(prediction, "BATCH", batch)
+    found = compare(network, *noise)
+
+    assert max(network.batches) == batch
+    assert all(np.array_equal(found.probability[kind], expected.probability[kind]) for kind in ChangeKind)
+
+
+def test_seams_leave_no_trace(patch: MakePatch) -> None:
+    """Neighbouring tiles that answer 0 and 1 pass into each other: no step is steeper than the raised cosine."""
+    grey = patch(np.full((200, 200, 3), 90, np.uint8))
+    overlap = 64 // prediction.OVERLAP_SHARE
+    probability = compare(FickleNetwork(), grey, grey).probability[ChangeKind.STRUCTURE_ADDED] / 254
+
+    assert probability.min() == 0
+    assert probability.max() == 1
+    for axis in (0, 1):
+        steepest = np.abs(np.diff(probability, axis=axis)).max()
+        assert steepest <= np.pi / 2 / overlap + 1 / 254
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 70), (5, 3), (63, 64), (64, 65), (100, 49), (113, 200)])
+def test_pictures_of_any_size(shape: tuple[int, int], patch: MakePatch, network: PaintedNetwork) -> None:
+    before = patch(np.full((*shape, 3), GREEN, np.uint8))
+    after = patch(np.full((*shape, 3), RED, np.uint8))
+    maps = compare(network, before, after)
+
+    assert maps.surface_before.shape == shape
+    assert (maps.surface_before == Surface.VEGETATION).all()
+    assert (maps.surface_after == Surface.STRUCTURE).all()
+    assert {kind: set(np.unique(change)) for kind, change in maps.change.items()} == {
+        ChangeKind.STRUCTURE_REMOVED: {0},
+        ChangeKind.STRUCTURE_ADDED: {1},
+        ChangeKind.GREEN_ADDED: {0},
+        ChangeKind.GREEN_REMOVED: {1},
+    }
+
+
+def test_green_is_added_where_it_is_now_and_was_not_before(patch: MakePatch, network: PaintedNetwork) -> None:
+    before, after = np.zeros((1, 4, 3), np.uint8), np.zeros((1, 4, 3), np.uint8)
+    before[0, :, 1], after[0, :, 1] = (0, 255, 255, 51), (255, 255, 0, 204)
+    maps = compare(network, patch(before), patch(after))
+
+    # The last pixel: 0.8 green now, 0.2 green before: 0.8 * (1 - 0.2) = 0.64, and 0.2 * (1 - 0.8) = 0.04 the other way.
+    assert maps.probability[ChangeKind.GREEN_ADDED][0].tolist() == [254, 0, 0, round(0.64 * 254)]
+    assert maps.probability[ChangeKind.GREEN_REMOVED][0].tolist() == [0, 0, 254, round(0.04 * 254)]
+    assert maps.change[ChangeKind.GREEN_ADDED][0].tolist() == [1, 0, 0, 1]
+
+
+def test_what_one_epoch_does_not_show_is_not_assessable(patch: MakePatch, network: PaintedNetwork) -> None:
+    before = patch(np.full((90, 100, 3), GREEN, np.uint8))
+    after = patch(np.full((90, 100, 3), RED, np.uint8))
+    after.valid[:, :30] = False
+    before.valid[:20] = False
+    maps = compare(network, before, after)
+
+    assert np.array_equal(maps.usable_before, before.valid)
+    assert np.array_equal(maps.surface_after == 255, ~after.valid)
+    for kind in ChangeKind:
+        hidden = ~(before.valid & after.valid)
+        assert np.array_equal(maps.change[kind] == 255, hidden)
+        assert np.array_equal(maps.probability[kind] == 255, hidden)
+
+
+def test_tiles_without_a_usable_pixel_are_not_predicted(patch: MakePatch, network: PaintedNetwork) -> None:
+    empty = patch(np.zeros((64, 160, 3), np.uint8))
+    empty.valid[:, 40:] = False
+    maps = compare(network, empty, empty)
+
+    assert sum(network.batches) == 1
+    assert (maps.surface_before[:, 40:] == 255).all()
+    assert (maps.surface_before[:, :40] == Surface.BARE).all()
+
+
+def test_changes_below_the_minimum_area_are_dropped(patch: MakePatch) -> None:
+    """Pixels of 0.25 m²: a square of 16 pixels has 4 m², one of 9 pixels 2.25 m²."""
+    before, after = np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40, 3), np.uint8)
+    after[4:8, 4:8] = after[20:23, 20:23] = RED
+    strict = replace(PaintedNetwork(), min_area_m2=dict.fromkeys(ChangeKind, 3.9))
+    change = compare(strict, patch(before), patch(after)).change[ChangeKind.STRUCTURE_ADDED]
+
+    assert (change[4:8, 4:8] == 1).all()
+    assert change.sum() == 16
+
+
+def test_epochs_of_different_shape_are_refused(patch: MakePatch, network: PaintedNetwork) -> None:
+    with pytest.raises(SceneError, match=r"differ in shape: \(4, 4\) and \(4, 5\)"):
+        compare(network, patch(np.zeros((4, 4, 3), np.uint8)), patch(np.zeros((4, 5, 3), np.uint8)))
