@@ -1,0 +1,269 @@
+"""What a report says, before it has a form: records of the ledger → totals, lists and sites. Pure; no I/O.
+
+Areas are m² on the ground; language and number formats are the page's matter.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+from cvpipe.domain import (
+    Assessment,
+    ChangeKind,
+    Measurements,
+    Outcome,
+    Question,
+    Reason,
+    Scene,
+    Site,
+    SiteStatus,
+    Verdict,
+)
+from cvpipe.ledger.records import AssessmentRecord, RunRecord
+from cvpipe.report.current import Standing, current_verdicts
+
+#: People's word that a site is done: these count against the campaign's target.
+COMPLETED = frozenset({SiteStatus.CLEARED, SiteStatus.CLOSED})
+
+_SAID_DEMOLISHED = COMPLETED | {SiteStatus.DEMOLISHED}
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """The programme that is reported on. `target` is the number of sites that it set out to complete."""
+
+    title: str
+    target: int | None = None
+
+
+class Concern(StrEnum):
+    """Why a person should look at a site; in order of urgency."""
+
+    REBOUND = "rebound"
+    STANDS = "stands"
+    NOT_CLEAR = "not_clear"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True)
+class SiteContent:
+    """One site with the verdicts that hold now and the assessments that its pictures come from.
+
+    `records` are all of its assessments, oldest epoch first.
+    """
+
+    number: int
+    site: Site
+    standings: Mapping[Question, Standing]
+    records: tuple[AssessmentRecord, ...]
+
+    @property
+    def concerns(self) -> tuple[Concern, ...]:
+        """Why a person should look, most urgent first."""
+        found = {
+            Concern.REBOUND: self.outcome(Question.REBOUND) is Outcome.SUSPECTED,
+            Concern.STANDS: self.site.status in _SAID_DEMOLISHED
+            and self.outcome(Question.DEMOLITION) in (Outcome.NONE, Outcome.PARTIAL)
+            and not self.nothing_to_demolish,
+            Concern.NOT_CLEAR: self.site.status in COMPLETED and self.outcome(Question.CLEARANCE) is Outcome.NOT_MET,
+            Concern.UNCERTAIN: any(s.verdict.needs_review for s in self.standings.values()),
+        }
+        return tuple(concern for concern in Concern if found[concern])
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether people's word and the pictures differ."""
+        return bool({Concern.STANDS, Concern.NOT_CLEAR} & set(self.concerns))
+
+    @property
+    def assessed(self) -> bool:
+        """Whether at least one question has an answer."""
+        return any(s.verdict.outcome is not Outcome.NOT_ASSESSABLE for s in self.standings.values())
+
+    @property
+    def unanswered(self) -> tuple[Verdict, ...]:
+        """The verdicts that hold and answer nothing."""
+        return tuple(s.verdict for s in self.standings.values() if s.verdict.outcome is Outcome.NOT_ASSESSABLE)
+
+    @property
+    def unseen_since(self) -> date | None:
+        """Date of the newest epoch that could not answer what an older one had answered."""
+        return max((s.unseen_since for s in self.standings.values() if s.unseen_since), default=None)
+
+    @property
+    def nothing_to_demolish(self) -> bool:
+        """Whether the baseline shows no structure worth the name."""
+        standing = self.standings.get(Question.DEMOLITION)
+        return standing is not None and any(
+            c.name == "baseline_structure" and c.passed is False for c in standing.verdict.criteria
+        )
+
+    def outcome(self, question: Question) -> Outcome | None:
+        """The outcome that holds for a question; None where it was never asked."""
+        standing = self.standings.get(question)
+        return standing.verdict.outcome if standing else None
+
+    def change_m2(self, kind: ChangeKind) -> float:
+        """Area of a kind of change from the baseline to the newest epoch that was measured; 0 where none was."""
+        measured = self.measured_by(Question.DEMOLITION)
+        return measured.change_m2[kind] if measured else 0.0
+
+    def measured_by(self, question: Question) -> Measurements | None:
+        """The measurements behind the answer to a question; None where it has no answer."""
+        standing = self.standings.get(question)
+        if standing is None or standing.verdict.outcome is Outcome.NOT_ASSESSABLE:
+            return None
+        return standing.record.assessment.measurements
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Sums over a group of sites; `label` is None for all sites, "" for those without an entry.
+
+    `land_m2` and `building_m2` are the ledger's own figures, unknown ones counted as 0.
+    """
+
+    label: str | None
+    sites: int
+    completed: int
+    land_m2: float
+    building_m2: float
+    assessed: int
+    demolition: Mapping[Outcome, int]
+    clear: int
+    removed_m2: float
+    green_added_m2: float
+    not_assessable: int
+    rebound_suspected: int
+
+
+@dataclass(frozen=True)
+class Content:
+    """A whole report."""
+
+    campaign: Campaign
+    made_on: date
+    epochs: tuple[date, ...]
+    sites: tuple[SiteContent, ...]
+    totals: Totals
+    by_owner_system: tuple[Totals, ...]
+    by_sub_district: tuple[Totals, ...]
+    look_first: tuple[SiteContent, ...]
+    not_assessable: tuple[SiteContent, ...]
+    scenes: tuple[Scene, ...]
+    runs: tuple[RunRecord, ...]
+    rules_versions: tuple[str, ...]
+    bundle_digests: tuple[str, ...]
+
+    @property
+    def completion(self) -> float | None:
+        """Completed sites as a share of the target; None where the campaign has none."""
+        return self.totals.completed / self.campaign.target if self.campaign.target else None
+
+
+def build_content(
+    campaign: Campaign,
+    sites: Sequence[Site],
+    records: Iterable[AssessmentRecord],
+    scenes: Sequence[Scene],
+    runs: Sequence[RunRecord],
+    *,
+    made_on: date,
+) -> Content:
+    """Put together what a report says of `sites`; of the groups the one with most sites comes first."""
+    pages = _site_contents(sites, records)
+    standing = [s.record for page in pages for s in page.standings.values()]
+    used = {digest for page in pages for record in page.records for digest in _scene_hashes(record.assessment)}
+    shown = tuple(sorted((s for s in scenes if s.content_hash in used), key=lambda s: s.acquired))
+    return Content(
+        campaign=campaign,
+        made_on=made_on,
+        epochs=tuple(sorted({scene.acquired for scene in shown})),
+        sites=pages,
+        totals=total_of(None, pages),
+        by_owner_system=_grouped(pages, lambda page: page.site.owner_system),
+        by_sub_district=_grouped(pages, lambda page: page.site.sub_district),
+        look_first=tuple(sorted((page for page in pages if page.concerns), key=_urgency)),
+        not_assessable=tuple(page for page in pages if page.unanswered or page.unseen_since),
+        scenes=shown,
+        runs=tuple(runs),
+        rules_versions=_distinct(record.assessment.rules_version for record in standing),
+        bundle_digests=_distinct(record.assessment.bundle_digest for record in standing),
+    )
+
+
+def total_of(label: str | None, pages: Sequence[SiteContent]) -> Totals:
+    """Sums over a group of sites."""
+    demolition = [page.outcome(Question.DEMOLITION) for page in pages]
+    return Totals(
+        label=label,
+        sites=len(pages),
+        completed=sum(page.site.status in COMPLETED for page in pages),
+        land_m2=sum(page.site.land_area_m2 or 0.0 for page in pages),
+        building_m2=sum(page.site.building_area_m2 or 0.0 for page in pages),
+        assessed=sum(page.assessed for page in pages),
+        demolition={o: demolition.count(o) for o in (Outcome.COMPLETE, Outcome.PARTIAL, Outcome.NONE)},
+        clear=sum(page.outcome(Question.CLEARANCE) is Outcome.MET for page in pages),
+        removed_m2=sum(page.change_m2(ChangeKind.STRUCTURE_REMOVED) for page in pages),
+        green_added_m2=sum(page.change_m2(ChangeKind.GREEN_ADDED) for page in pages),
+        not_assessable=sum(bool(page.standings) and not page.assessed for page in pages),
+        rebound_suspected=sum(page.outcome(Question.REBOUND) is Outcome.SUSPECTED for page in pages),
+    )
+
+
+def reasons_of(page: SiteContent) -> tuple[Reason, ...]:
+    """Why questions about the site have no answer, each reason once."""
+    return tuple(dict.fromkeys(verdict.reason for verdict in page.unanswered if verdict.reason))
+
+
+def _site_contents(sites: Sequence[Site], records: Iterable[AssessmentRecord]) -> tuple[SiteContent, ...]:
+    by_code: dict[str, list[AssessmentRecord]] = defaultdict(list)
+    for record in records:
+        by_code[record.assessment.site_code].append(record)
+    return tuple(
+        SiteContent(
+            number, site, current_verdicts(by_code[site.code]), tuple(sorted(by_code[site.code], key=_chronology))
+        )
+        for number, site in enumerate(sites, start=1)
+    )
+
+
+def _grouped(pages: Sequence[SiteContent], label_of: Callable[[SiteContent], str]) -> tuple[Totals, ...]:
+    groups: dict[str, list[SiteContent]] = defaultdict(list)
+    for page in pages:
+        groups[label_of(page)].append(page)
+    totals = (total_of(label, members) for label, members in groups.items())
+    return tuple(sorted(totals, key=lambda t: (-t.sites, t.label or "")))
+
+
+def _urgency(page: SiteContent) -> tuple[int, int]:
+    return list(Concern).index(page.concerns[0]), page.number
+
+
+def _chronology(record: AssessmentRecord) -> tuple[date, date, int]:
+    return record.after_date or date.min, record.before_date or date.min, record.id
+
+
+def _scene_hashes(assessment: Assessment) -> tuple[str, ...]:
+    return tuple(digest for digest in (assessment.before, assessment.after) if digest)
+
+
+def _distinct(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(values))
+
+
+__all__ = [
+    "COMPLETED",
+    "Campaign",
+    "Concern",
+    "Content",
+    "SiteContent",
+    "Totals",
+    "build_content",
+    "reasons_of",
+    "total_of",
+]

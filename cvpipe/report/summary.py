@@ -1,0 +1,99 @@
+"""Content → plain data for programs (`summary.json`): the words of the domain, areas in m², dates as ISO 8601."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cvpipe
+from cvpipe.assess import observed_status
+from cvpipe.domain import Criterion, Question
+from cvpipe.report.content import Content, SiteContent, Totals, reasons_of
+from cvpipe.report.current import Standing
+
+
+def summarise(content: Content) -> dict[str, Any]:
+    """Everything that the page says, without pictures."""
+    return {
+        "campaign": content.campaign.title,
+        "made_on": content.made_on.isoformat(),
+        "cvpipe": cvpipe.__version__,
+        "epochs": [epoch.isoformat() for epoch in content.epochs],
+        "target": content.campaign.target,
+        "completed": content.totals.completed,
+        "completion": content.completion,
+        "totals": _totals(content.totals),
+        "by_owner_system": [{"owner_system": t.label, **_totals(t)} for t in content.by_owner_system],
+        "by_sub_district": [{"sub_district": t.label, **_totals(t)} for t in content.by_sub_district],
+        "look_first": [{"code": p.site.code, "concerns": list(p.concerns)} for p in content.look_first],
+        "not_assessable": [{"code": p.site.code, "reasons": list(reasons_of(p))} for p in content.not_assessable],
+        "sites": [_site(page) for page in content.sites],
+        "scenes": [
+            {"acquired": s.acquired.isoformat(), "uri": s.uri, "content_hash": s.content_hash} for s in content.scenes
+        ],
+        "bundle_digests": list(content.bundle_digests),
+        "rules_versions": list(content.rules_versions),
+        "note": "as seen from above",
+    }
+
+
+def _totals(totals: Totals) -> dict[str, Any]:
+    return {
+        "sites": totals.sites,
+        "completed": totals.completed,
+        "land_m2": totals.land_m2,
+        "building_m2": totals.building_m2,
+        "assessed": totals.assessed,
+        "demolition": {outcome.value: number for outcome, number in totals.demolition.items()},
+        "clear": totals.clear,
+        "structure_removed_m2": totals.removed_m2,
+        "green_added_m2": totals.green_added_m2,
+        "not_assessable": totals.not_assessable,
+        "rebound_suspected": totals.rebound_suspected,
+    }
+
+
+def _site(page: SiteContent) -> dict[str, Any]:
+    observed = observed_status(s.verdict for s in page.standings.values())
+    return {
+        "code": page.site.code,
+        "name": page.site.name,
+        "owner_system": page.site.owner_system,
+        "sub_district": page.site.sub_district,
+        "status": page.site.status.value,
+        "observed_status": observed.value if observed else None,
+        "concerns": list(page.concerns),
+        "verdicts": {question.value: _verdict(standing) for question, standing in page.standings.items()},
+        "change_m2": _changes(page),
+    }
+
+
+def _verdict(standing: Standing) -> dict[str, Any]:
+    verdict, record = standing.verdict, standing.record
+    return {
+        "outcome": verdict.outcome.value,
+        "reason": verdict.reason.value if verdict.reason else None,
+        "needs_review": verdict.needs_review,
+        "explanation": verdict.explanation,
+        "before": record.before_date.isoformat() if record.before_date else None,
+        "after": record.after_date.isoformat() if record.after_date else None,
+        "unseen_since": standing.unseen_since.isoformat() if standing.unseen_since else None,
+        "criteria": [_criterion(criterion) for criterion in verdict.criteria],
+    }
+
+
+def _criterion(criterion: Criterion) -> dict[str, Any]:
+    return {
+        "name": criterion.name,
+        "value": criterion.value,
+        "unit": criterion.unit,
+        "limit": criterion.limit,
+        "passed": criterion.passed,
+    }
+
+
+def _changes(page: SiteContent) -> dict[str, float] | None:
+    measured = page.measured_by(Question.DEMOLITION)
+    return {kind.value: area for kind, area in measured.change_m2.items()} if measured else None
+
+
+__all__ = ["summarise"]

@@ -1,0 +1,130 @@
+"""The ledger → a folder that can be opened, mailed or put on a web server."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+
+from cvpipe.assess.criteria import Language
+from cvpipe.errors import UsageError
+from cvpipe.ledger import AssessmentRecord, Ledger
+from cvpipe.report.chips import ChipCutter, Picture
+from cvpipe.report.content import Campaign, Content, build_content
+from cvpipe.report.epochs import PixelSize, epochs_of
+from cvpipe.report.html import render
+from cvpipe.report.summary import summarise
+
+
+class Format(StrEnum):
+    """What a report can be written as."""
+
+    HTML = "html"
+    JSON = "json"
+
+
+PAGE_NAME, SUMMARY_NAME, ASSETS_NAME = "index.html", "summary.json", "assets"
+
+
+@dataclass(frozen=True)
+class WrittenReport:
+    """Where the report is, and what it says. `missing_pictures` names scenes that could not be read, with the cause."""
+
+    folder: Path
+    files: tuple[Path, ...]
+    content: Content
+    missing_pictures: tuple[str, ...]
+
+
+def write_report(
+    ledger: Ledger,
+    campaign: Campaign,
+    out: Path,
+    *,
+    formats: Collection[Format] = tuple(Format),
+    lang: Language = "en",
+    made_on: date | None = None,
+) -> WrittenReport:
+    """Write the report of all sites into `out`, which appears whole or not at all; an older report there is replaced.
+
+    Raises UsageError where `out` holds anything but a report.
+    """
+    out = out.resolve()
+    _refuse_foreign(out)
+    scenes, runs = ledger.scenes(), ledger.runs()
+    content = build_content(
+        campaign, ledger.sites(), ledger.assessments(), scenes, runs, made_on=made_on or date.today()
+    )
+    pictures: Mapping[int, Sequence[Picture]] = {}
+    with _staged(out) as folder:
+        if Format.HTML in formats:
+            pictures = _cut_pictures(content, folder / ASSETS_NAME)
+            (folder / PAGE_NAME).write_text(render(content, pictures, lang), encoding="utf-8")
+        if Format.JSON in formats:
+            text = json.dumps(summarise(content), ensure_ascii=False, indent=2)
+            (folder / SUMMARY_NAME).write_text(text + "\n", encoding="utf-8")
+    files = tuple(out / name for name in (PAGE_NAME, SUMMARY_NAME) if (out / name).exists())
+    missing = {f"{p.source}: {p.missing}" for cut in pictures.values() for p in cut if p.file is None}
+    return WrittenReport(out, files, content, tuple(sorted(missing)))
+
+
+def _cut_pictures(content: Content, folder: Path) -> dict[int, tuple[Picture, ...]]:
+    folder.mkdir()
+    pixel_m = _pixel_sizes(content)
+    with ChipCutter(content.scenes, folder, ASSETS_NAME) as cutter:
+        return {page.number: cutter.cut(page.site, page.number, epochs_of(page, pixel_m)) for page in content.sites}
+
+
+def _pixel_sizes(content: Content) -> PixelSize:
+    """The size of the pixels that each run compared: what it states as `gsd_m`, else that of the earlier scene."""
+    compared_at = {run.id: run.settings.get("gsd_m") for run in content.runs}
+    native = {scene.content_hash: scene.gsd_m for scene in content.scenes}
+
+    def pixel_m(record: AssessmentRecord) -> float:
+        return float(compared_at.get(record.run_id) or native[record.assessment.before or ""])
+
+    return pixel_m
+
+
+@contextmanager
+def _staged(out: Path) -> Iterator[Path]:
+    """A folder beside `out` to write into, which takes its place at the end; on any error nothing is left."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        stage = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    except OSError as error:
+        raise UsageError(
+            f"the report cannot be written ({error.strerror})", where=out, remedy="Name another folder with --out."
+        ) from error
+    try:
+        fresh = stage / "new"
+        fresh.mkdir()
+        yield fresh
+        if out.exists():
+            out.rename(stage / "old")
+        fresh.rename(out)
+    finally:
+        shutil.rmtree(stage, ignore_errors=True)
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Raise UsageError where `out` exists and is neither empty nor a report."""
+    if not out.exists():
+        return
+    remedy = "Name another folder with --out."
+    if not out.is_dir():
+        raise UsageError("is a file, not a folder", where=out, remedy=remedy)
+    if out == Path.cwd():
+        raise UsageError("is the current folder, which cannot be replaced", where=out, remedy=remedy)
+    foreign = sorted({entry.name for entry in out.iterdir()} - {PAGE_NAME, SUMMARY_NAME, ASSETS_NAME})
+    if foreign:
+        raise UsageError(f"holds other things than a report ({foreign[0]})", where=out, remedy=remedy)
+
+
+__all__ = ["Format", "WrittenReport", "write_report"]

@@ -1,0 +1,179 @@
+"""Each question's outcomes, at and around their limits."""
+
+from __future__ import annotations
+
+import pytest
+
+from cvpipe.assess import (
+    REMEDIATION,
+    assess_rebound,
+    assess_remediation,
+    default_rules,
+    not_assessable,
+    observed_status,
+)
+from cvpipe.domain import (
+    OUTCOMES,
+    ChangeKind,
+    Measurements,
+    Outcome,
+    Plan,
+    Question,
+    Reason,
+    SiteStatus,
+    Surface,
+    Verdict,
+)
+from tests.assess.drawn import areas, site
+
+RULES = default_rules()
+
+
+def answers(m: Measurements, plan: Plan | None = None) -> dict[Question, Verdict]:
+    return {verdict.question: verdict for verdict in assess_remediation(site(plan), m, RULES)}
+
+
+def demolished(removed: float, *, baseline: float = 400.0, **also: float) -> Measurements:
+    """`removed` of `baseline` m² is gone, the rest stands."""
+    return areas(
+        before={Surface.STRUCTURE: baseline},
+        after={Surface.STRUCTURE: baseline - removed + also.get("added", 0.0)},
+        change={ChangeKind.STRUCTURE_REMOVED: removed, ChangeKind.STRUCTURE_ADDED: also.get("added", 0.0)},
+    )
+
+
+@pytest.mark.parametrize(
+    ("removed", "outcome", "review"),
+    [
+        (0, Outcome.NONE, False),
+        (50, Outcome.NONE, True),
+        (70, Outcome.PARTIAL, True),
+        (200, Outcome.PARTIAL, False),
+        (370, Outcome.PARTIAL, False),
+        (385, Outcome.COMPLETE, True),
+        (400, Outcome.COMPLETE, False),
+    ],
+)
+def test_demolition(removed: float, outcome: Outcome, review: bool) -> None:
+    verdict = answers(demolished(removed))[Question.DEMOLITION]
+    assert (verdict.outcome, verdict.needs_review) == (outcome, review)
+
+
+def test_a_new_building_on_the_old_spot_is_a_complete_demolition_and_no_clear_site() -> None:
+    found = answers(demolished(400, added=300))
+    assert found[Question.DEMOLITION].outcome is Outcome.COMPLETE
+    assert found[Question.CLEARANCE].outcome is Outcome.NOT_MET
+
+
+def test_nothing_to_demolish_says_so() -> None:
+    verdict = answers(demolished(0, baseline=5))[Question.DEMOLITION]
+    assert verdict.outcome is Outcome.NONE
+    assert verdict.criteria[0].passed is False
+    assert "nothing to demolish" in verdict.explanation
+
+
+def test_a_plan_for_part_of_the_structure_is_fulfilled_by_that_part() -> None:
+    assert answers(demolished(200), Plan(demolition_area_m2=150))[Question.DEMOLITION].outcome is Outcome.COMPLETE
+
+
+def test_an_empty_site_short_of_its_plan_is_complete_and_goes_to_a_person() -> None:
+    verdict = answers(demolished(400), Plan(demolition_area_m2=2000))[Question.DEMOLITION]
+    assert (verdict.outcome, verdict.needs_review) == (Outcome.COMPLETE, True)
+    assert "is not reached" in verdict.explanation
+
+
+def test_more_removed_than_ever_stood_goes_to_a_person() -> None:
+    m = areas(before={Surface.STRUCTURE: 100}, change={ChangeKind.STRUCTURE_REMOVED: 300})
+    verdict = answers(m)[Question.DEMOLITION]
+    assert (verdict.outcome, verdict.needs_review) == (Outcome.COMPLETE, True)
+
+
+@pytest.mark.parametrize(
+    ("left", "outcome", "review"),
+    [
+        ({}, Outcome.MET, False),
+        ({Surface.STRUCTURE: 10}, Outcome.MET, False),
+        ({Surface.STRUCTURE: 19}, Outcome.MET, True),
+        ({Surface.STRUCTURE: 22}, Outcome.NOT_MET, True),
+        ({Surface.RUBBLE: 60}, Outcome.NOT_MET, False),
+        ({Surface.STRUCTURE: 22, Surface.RUBBLE: 60}, Outcome.NOT_MET, False),
+        ({Surface.NET: 600, Surface.PAVED: 400}, Outcome.MET, False),
+    ],
+)
+def test_clearance(left: dict[Surface, float], outcome: Outcome, review: bool) -> None:
+    verdict = answers(areas(after=left))[Question.CLEARANCE]
+    assert (verdict.outcome, verdict.needs_review) == (outcome, review)
+
+
+def test_small_site_must_be_clear_on_nearly_all_of_its_ground() -> None:
+    verdict = answers(areas(after={Surface.RUBBLE: 15}, site_area_m2=100))[Question.CLEARANCE]
+    assert verdict.outcome is Outcome.NOT_MET
+
+
+@pytest.mark.parametrize(
+    ("plan", "gained", "green", "outcome"),
+    [
+        (Plan(), 100, 100, Outcome.GAINED),
+        (Plan(), 40, 400, Outcome.NONE),
+        (Plan(green_area_m2=300), 280, 280, Outcome.MET),
+        (Plan(green_area_m2=300), 200, 900, Outcome.NOT_MET),
+        (Plan(green_ratio=0.3), 0, 310, Outcome.MET),
+        (Plan(green_ratio=0.3), 200, 200, Outcome.NOT_MET),
+        (Plan(green_area_m2=100, green_ratio=0.3), 200, 200, Outcome.NOT_MET),
+    ],
+)
+def test_greening(plan: Plan, gained: float, green: float, outcome: Outcome) -> None:
+    m = areas(after={Surface.VEGETATION: green}, change={ChangeKind.GREEN_ADDED: gained})
+    assert answers(m, plan)[Question.GREENING].outcome is outcome
+
+
+@pytest.mark.parametrize(
+    ("added", "outcome", "review"),
+    [(0, Outcome.NONE, False), (25, Outcome.NONE, True), (30, Outcome.SUSPECTED, True), (900, Outcome.SUSPECTED, True)],
+)
+def test_rebound(added: float, outcome: Outcome, review: bool) -> None:
+    verdict = assess_rebound(site(), areas(change={ChangeKind.STRUCTURE_ADDED: added}), RULES)
+    assert (verdict.outcome, verdict.needs_review) == (outcome, review)
+
+
+def test_a_shift_left_after_alignment_goes_to_a_person() -> None:
+    assert all(verdict.needs_review for verdict in answers(areas(residual_px=2.0)).values())
+
+
+def test_reasons_and_unseen_ground_are_not_assessable() -> None:
+    hidden = answers(areas(valid_share=0.6))
+    assert {verdict.outcome for verdict in hidden.values()} == {Outcome.NOT_ASSESSABLE}
+    assert {verdict.reason for verdict in hidden.values()} == {Reason.NO_DATA}
+    assert hidden[Question.CLEARANCE].criteria[0].value == 0.6
+
+
+def test_not_assessable_answers_each_question_with_the_reason() -> None:
+    verdicts = not_assessable(REMEDIATION, Reason.CLOUD)
+    assert [verdict.question for verdict in verdicts] == list(REMEDIATION)
+    assert verdicts[0].explanation == "Demolition cannot be judged: clouds hide the site."
+
+
+@pytest.mark.parametrize(
+    ("m", "status"),
+    [
+        (demolished(400), SiteStatus.CLEARED),
+        (demolished(400, added=300), SiteStatus.DEMOLISHED),
+        (demolished(200), SiteStatus.IN_PROGRESS),
+        (demolished(0), SiteStatus.REGISTERED),
+        (areas(valid_share=0.2), None),
+    ],
+)
+def test_observed_status(m: Measurements, status: SiteStatus | None) -> None:
+    assert observed_status(answers(m).values()) is status
+
+
+def test_rebound_outweighs_what_was_seen_before() -> None:
+    rebound = assess_rebound(site(), areas(change={ChangeKind.STRUCTURE_ADDED: 80}), RULES)
+    assert observed_status((*answers(demolished(400)).values(), rebound)) is SiteStatus.REBOUND
+    assert observed_status((assess_rebound(site(), areas(), RULES),)) is None
+
+
+def test_outcomes_belong_to_their_questions() -> None:
+    for m in (demolished(400), demolished(0), areas(valid_share=0)):
+        for verdict in (*answers(m).values(), assess_rebound(site(), m, RULES)):
+            assert verdict.outcome in OUTCOMES[verdict.question]

@@ -1,0 +1,127 @@
+"""The page itself: whole, self-contained, safe, and in one language."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import date
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from cvpipe.ledger import Ledger, Workspace
+from cvpipe.report import Campaign, build_content, write_report
+from cvpipe.report.html import render
+from cvpipe.report.words import Words, catalogue
+from tests.report.neighbourhood import Neighbourhood, sites
+
+TEMPLATES = Path(__file__).parents[2] / "cvpipe" / "report" / "templates"
+VOID = {"meta", "link", "img", "input", "br", "hr"}
+
+
+class Page(HTMLParser):
+    """Collects ids, links and visible text, and notes tags that are closed out of turn."""
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.links: list[str] = []
+        self.texts: list[str] = []
+        self.misplaced: list[str] = []
+        self._open: list[str] = []
+        self.feed(source)
+        self.close()
+        self.misplaced += self._open
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in VOID:
+            self._open.append(tag)
+        given = dict(attrs)
+        self.ids += [given["id"] or ""] if "id" in given else []
+        self.links += [given[name] or "" for name in ("href", "src") if name in given]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        if not self._open or self._open.pop() != tag:
+            self.misplaced.append(f"/{tag}")
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] not in ("style", "script"):
+            self.texts.append(data)
+
+
+@pytest.fixture(scope="module", params=["en", "zh"])
+def written(
+    request: pytest.FixtureRequest, drawn: Neighbourhood, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Page]:
+    out = tmp_path_factory.mktemp("page") / "report"
+    with Workspace.open(drawn.workspace).ledger() as ledger:
+        write_report(ledger, Campaign("Hills", 6), out, lang=request.param, made_on=date(2017, 6, 30))
+    return out, Page((out / "index.html").read_text(encoding="utf-8"))
+
+
+def test_tags_are_balanced_and_ids_unique(written: tuple[Path, Page]) -> None:
+    _, page = written
+    assert page.misplaced == []
+    assert len(page.ids) == len(set(page.ids))
+
+
+def test_everything_it_needs_lies_beside_it(written: tuple[Path, Page]) -> None:
+    out, page = written
+    files = {link for link in page.links if not link.startswith("#")}
+    assert len(files) == 18
+    assert all((out / link).is_file() for link in files)
+    assert not re.search(r"""(src|href|url)\s*[=(]\s*["']?(https?:)?//""", (out / "index.html").read_text())
+
+
+def test_links_lead_to_sites(written: tuple[Path, Page]) -> None:
+    _, page = written
+    anchors = {link.removeprefix("#") for link in page.links if link.startswith("#")}
+    assert {"site-4", "site-5", "site-6"} == anchors
+    assert anchors <= set(page.ids)
+
+
+def test_nothing_is_left_unfilled(written: tuple[Path, Page]) -> None:
+    _, page = written
+    text = " ".join(page.texts)
+    assert not re.search(r"None|nan|Outcome\.|\{\{|\{%", text)
+
+
+def test_chinese_page_is_chinese_but_for_names_and_figures(ledger: Ledger, today: date) -> None:
+    parts = ledger.sites(), ledger.assessments(), ledger.scenes(), ledger.runs()
+    content = build_content(Campaign(""), *parts, made_on=today)
+    said = " ".join(Page(render(content, {}, "zh")).texts)
+    for site in sites():
+        for name in (site.name, site.owner_system, site.sub_district, site.community, site.batch):
+            said = said.replace(name, "")
+    words = set(re.findall(r"[A-Za-z]{3,}", said))
+    assert words - {"cvpipe", "plain", "scene", "tif", "dddddddddddd"} - set(re.findall(r"[a-f]+", said)) == set()
+
+
+def test_what_the_ledger_holds_is_never_markup(today: date) -> None:
+    hostile = '"><script>alert(1)</script>'
+    site = replace(sites()[0], name=hostile, owner_system=hostile, sub_district=hostile)
+    content = build_content(Campaign(hostile), [site], [], [], [], made_on=today)
+    page = render(content, {}, "en")
+    assert "<script>alert" not in page
+    assert "&lt;script&gt;alert(1)" in page
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_an_empty_ledger_makes_a_whole_page(lang: str, today: date) -> None:
+    content = build_content(Campaign(""), [], [], [], [], made_on=today)
+    page = Page(render(content, {}, "zh" if lang == "zh" else "en"))
+    assert page.misplaced == []
+
+
+def test_every_word_is_used_and_every_used_word_exists() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in TEMPLATES.iterdir()]
+    sources.append((TEMPLATES.parent / "html.py").read_text(encoding="utf-8"))
+    used = set(re.findall(r"\bwords\.(\w+)\b(?!\()", "\n".join(sources)))
+    roles = {"before", "after", "later"}
+    methods = {"lang", *(name for name in dir(Words) if not name.startswith("_"))}
+    assert used - methods - {"words"} <= catalogue().keys()
+    assert catalogue().keys() - used == roles
