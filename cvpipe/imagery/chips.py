@@ -1,0 +1,115 @@
+"""Pictures for people: before | after at the same stretch, with outlines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from shapely.geometry import LineString
+from shapely.geometry.base import BaseGeometry
+
+from cvpipe.errors import InputError
+from cvpipe.geo import WGS84, Grid, reproject
+from cvpipe.imagery.reading import Patch
+
+Colour = tuple[int, int, int]
+"""Red, green, blue, 0..255."""
+
+#: Percentiles that become black and white: dark roofs and glints leave the scale, everything else gains contrast.
+STRETCH_PERCENTILES = (2.0, 98.0)
+
+#: A stretch multiplies contrast by no more than this: an even field would otherwise show its noise.
+MAX_GAIN = 3.0
+
+#: Grey of pixels that are not valid, so that "no data" is not taken for shadow.
+NO_DATA_GREY = 200
+
+#: Binary digits of a pixel that outlines are drawn with (cv2 counts in 1/2^shift).
+_SUBPIXEL_BITS = 4
+
+
+def shared_stretch(*patches: Patch) -> tuple[NDArray[np.uint8], ...]:
+    """The epochs of one place as uint8 (H, W, 3), scaled alike: one range for all, so that colours can be compared.
+
+    Pixels that are not valid become light grey.
+    """
+    seen = np.concatenate([patch.pixels[patch.valid].ravel() for patch in patches])
+    low, high = np.percentile(seen, STRETCH_PERCENTILES) if seen.size else (0.0, 255.0)
+    middle, span = (low + high) / 2, max(high - low, 255 / MAX_GAIN)
+    table = np.clip((np.arange(256) - middle) * (255 / span) + 127.5, 0, 255).astype(np.uint8)
+    return tuple(_stretched(patch, table) for patch in patches)
+
+
+def with_outlines(
+    pixels: NDArray[np.uint8], grid: Grid, shapes: Sequence[tuple[BaseGeometry, Colour]], width: int = 2
+) -> NDArray[np.uint8]:
+    """A copy of `pixels` (H, W, 3) with the outlines of `shapes` drawn `width` pixels wide on a thin dark rim.
+
+    Geometries are in WGS 84; on a grid without CRS they are in its own metres (x right, y down). Points become circles.
+    """
+    drawn = np.ascontiguousarray(pixels).copy()
+    lines = [(line, colour) for shape, colour in shapes for line in _pixel_lines(shape, grid)]
+    for line, _ in lines:
+        cv2.polylines(drawn, [line], False, (0, 0, 0), width + 2, cv2.LINE_AA, _SUBPIXEL_BITS)
+    for line, colour in lines:
+        cv2.polylines(drawn, [line], False, colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
+    return drawn
+
+
+def side_by_side(before: NDArray[np.uint8], after: NDArray[np.uint8], gap: int = 8) -> NDArray[np.uint8]:
+    """Two pictures of one height next to each other, a white gap of `gap` pixels between them."""
+    white = np.full((before.shape[0], gap, 3), 255, np.uint8)
+    return np.concatenate([before, white, after], axis=1)
+
+
+def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
+    """Write (H, W, 3) red, green, blue as PNG; the file is there whole or not at all."""
+    _write(path, ".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 6])
+
+
+def write_jpeg(path: Path, pixels: NDArray[np.uint8], quality: int = 88) -> None:
+    """Write (H, W, 3) red, green, blue as JPEG; the file is there whole or not at all."""
+    _write(path, ".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+
+
+def _stretched(patch: Patch, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.where(patch.valid[:, :, None], table[patch.pixels], np.uint8(NO_DATA_GREY))
+
+
+def _pixel_lines(shape: BaseGeometry, grid: Grid) -> Iterator[NDArray[np.int32]]:
+    """Closed or open lines of a geometry as cv2 wants them: (n, 1, 2), x and y from pixel centres, in 1/16 px."""
+    if shape.is_empty:
+        return
+    placed = shape if grid.crs is None else reproject(shape, WGS84, grid.crs)
+    inverse = ~grid.transform
+    for line in _lines(placed, radius=8 * grid.pixel_size):
+        points = np.array([inverse * point[:2] for point in line.coords]) - 0.5
+        yield np.rint(points * 2**_SUBPIXEL_BITS).astype(np.int32)[:, None, :]
+
+
+def _lines(shape: BaseGeometry, radius: float) -> Iterator[LineString]:
+    if hasattr(shape, "geoms"):
+        for part in shape.geoms:
+            yield from _lines(part, radius)
+    elif shape.geom_type == "Point":
+        yield shape.buffer(radius).exterior
+    elif shape.geom_type == "Polygon":
+        yield from (shape.exterior, *shape.interiors)
+    else:
+        yield shape
+
+
+def _write(path: Path, suffix: str, pixels: NDArray[np.uint8], options: list[int]) -> None:
+    done, data = cv2.imencode(suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
+    assert done, "a uint8 RGB array can always be encoded"
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        unfinished.write_bytes(data.tobytes())
+        unfinished.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"the picture cannot be written ({error.strerror})", where=path, remedy="Check the folder and the disk."
+        ) from error

@@ -1,0 +1,143 @@
+"""Thick cloud in one epoch, told apart from white roofs, concrete, surf and light soil."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from cvpipe.imagery.reading import Patch
+
+Mask = NDArray[np.bool_]
+
+#: Cloud is looked for in pixels of this size (m): all its marks are wider, and roofs keep their steep edges.
+PIXEL_M = 1.0
+
+#: Cloud: every band at least this bright, the bands this close together, and red at most this far above blue (8 bit).
+#: Thick cloud is white or bluish grey; light soil and sand are warmer, dry concrete is darker. A bank of cloud starts
+#: where it is that bright and reaches to where it has faded to `RIM_BRIGHTNESS`.
+BRIGHTNESS = 190
+RIM_BRIGHTNESS = 165
+COLOUR_SPREAD = 30
+WARMTH = 8
+
+#: Cloud: grey levels of local spread (standard deviation) within `SMOOTH_M` metres, and the share of a bank that
+#: must be that smooth; roofs with skylights, beaches, vehicles and rubble are rougher.
+ROUGHNESS = 7.0
+SMOOTH_M = 5.0
+SMOOTH_SHARE = 0.75
+
+#: Cloud: smallest area in m² and smallest width in m of a bank; white roofs of houses and vehicles are smaller.
+AREA_M2 = 400.0
+WIDTH_M = 10.0
+
+#: Cloud: steepness of the bank's edge in grey levels per metre, median. Vapour thins out over tens of metres; the
+#: edges of large white roofs and yards are as steep as the picture is sharp (20 and more at 1 m).
+EDGE_PER_M = 10.0
+
+
+def cloud(patch: Patch, other: Patch | None = None) -> Mask:
+    """Thick cloud, bool (H, W): bright, colourless, smooth, wide blobs with soft edges.
+
+    With the `other` epoch given, blobs that are as bright there are left out: clouds do not stay.
+    """
+    coarse = _coarse(patch)
+    rim = _white(coarse, RIM_BRIGHTNESS)
+    if other is not None:
+        rim &= ~_white(_coarse(other), RIM_BRIGHTNESS)
+    mask = _cloud_banks(_opened(rim, WIDTH_M / coarse.pixel_m), coarse)
+    if not mask.any():
+        return np.zeros(patch.valid.shape, bool)
+    height, width = patch.valid.shape
+    full = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
+    return np.asarray((np.asarray(full) > 0) & patch.valid)
+
+
+def grey(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Luma of red, green, blue (H, W, 3) as float32 (H, W), 0..255."""
+    return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.float32)
+
+
+@dataclass(frozen=True)
+class _Coarse:
+    """A patch in pixels of about `PIXEL_M`: uint8 (h, w, 3), bool (h, w), and the pixel's side in metres."""
+
+    pixels: NDArray[np.uint8]
+    valid: Mask
+    pixel_m: float
+
+
+def _coarse(patch: Patch) -> _Coarse:
+    pixel_m = patch.grid.ground_pixel_m()
+    factor = max(PIXEL_M / pixel_m, 1.0)
+    height, width = patch.valid.shape
+    size = max(round(width / factor), 1), max(round(height / factor), 1)
+    pixels = cv2.resize(patch.pixels, size, interpolation=cv2.INTER_AREA)
+    share = cv2.resize(patch.valid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    return _Coarse(np.asarray(pixels, np.uint8), np.asarray(share) > 0.99, pixel_m * width / size[0])
+
+
+def _white(coarse: _Coarse, brightness: int) -> Mask:
+    pixels = coarse.pixels.astype(np.int16)
+    low, spread = pixels.min(axis=2), np.ptp(pixels, axis=2)
+    warmth = pixels[:, :, 0] - pixels[:, :, 2]
+    white = (low >= brightness) & (spread <= COLOUR_SPREAD) & (warmth <= WARMTH)
+    return np.asarray(white & coarse.valid)
+
+
+def _smooth(coarse: _Coarse) -> Mask:
+    level = grey(coarse.pixels)
+    size = max(round(SMOOTH_M / coarse.pixel_m), 3)
+    mean, square = cv2.blur(level, (size, size)), cv2.blur(level**2, (size, size))
+    variance = np.asarray(square) - np.asarray(mean) ** 2
+    return np.asarray(variance <= ROUGHNESS**2)
+
+
+def _cloud_banks(white: Mask, coarse: _Coarse) -> Mask:
+    """The connected white areas that are large, bright in their middle, smooth, and soft at their edges."""
+    count, found, statistics, _ = cv2.connectedComponentsWithStats(white.astype(np.uint8), connectivity=8)
+    labels, sizes = np.asarray(found, np.int32), statistics[:, cv2.CC_STAT_AREA]
+    bright = np.bincount(labels[_white(coarse, BRIGHTNESS)], minlength=count)
+    smooth = np.bincount(labels[_smooth(coarse)], minlength=count)
+    likely = (np.minimum(sizes, bright) * coarse.pixel_m**2 >= AREA_M2) & (smooth >= SMOOTH_SHARE * sizes)
+    likely[0] = False
+    edges = _edge_steepness(labels, coarse) if likely.any() else {}
+    kept = [n for n in np.flatnonzero(likely) if edges.get(int(n), 0.0) <= EDGE_PER_M]
+    return np.isin(labels, kept)
+
+
+def wide_areas(mask: Mask, pixels: float) -> Mask:
+    """The connected areas of a mask (H, W) with at least so many pixels."""
+    if mask.sum() < pixels:
+        return np.zeros_like(mask)
+    _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
+    large = statistics[:, cv2.CC_STAT_AREA] >= pixels
+    large[0] = False
+    return np.asarray(large[labels], bool)
+
+
+def _opened(mask: Mask, width_px: float) -> Mask:
+    """What of a mask is at least `width_px` wide, by distance transforms (large kernels would be slow)."""
+    radius = width_px / 2
+    core = cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1] >= radius
+    near = cv2.distanceTransform((~core).astype(np.uint8), cv2.DIST_L2, 5) <= radius if core.any() else core
+    return np.asarray(near & mask)
+
+
+def _steepness(coarse: _Coarse) -> NDArray[np.float32]:
+    """Grey levels per metre, of a picture smoothed over a pixel so that noise does not count."""
+    smooth = cv2.GaussianBlur(grey(coarse.pixels), (0, 0), 1.0)
+    dx, dy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
+    return np.asarray(np.hypot(dx, dy) / coarse.pixel_m, np.float32)
+
+
+def _edge_steepness(labels: NDArray[np.int32], coarse: _Coarse) -> dict[int, float]:
+    """Of each area, the median along its edge of the steepest place within 3 px; areas without an edge are left out."""
+    inner = cv2.erode((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1)
+    seen = cv2.erode(coarse.valid.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=1)
+    steepest = np.asarray(cv2.dilate(_steepness(coarse), np.ones((7, 7), np.uint8)))
+    edge = (labels > 0) & (np.asarray(inner) == 0) & (np.asarray(seen) > 0)
+    owners, values = labels[edge], steepest[edge]
+    return {int(n): float(np.median(values[owners == n])) for n in np.unique(owners)}

@@ -1,0 +1,267 @@
+"""Reading a scene onto any grid: red, green, blue in 8 bits, and which pixels are valid."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from types import TracebackType
+
+import cv2
+import numpy as np
+import rasterio.windows
+from affine import Affine
+from numpy.typing import NDArray
+from rasterio.enums import Resampling
+
+from cvpipe.errors import SceneError
+from cvpipe.geo import Grid, Window, windows
+from cvpipe.imagery import bands as band_rules
+from cvpipe.imagery import opening, warping
+from cvpipe.imagery.bands import Bands, StoredValues, Stretch
+from cvpipe.imagery.collar import COLLAR_BLACK, COLLAR_SHARE, in_collar, scene_collar
+
+#: Two lattices are the same where they differ nowhere by more than this (pixels): a tenth of what alignment resolves.
+SAME_LATTICE_PX = 0.01
+
+#: Side in pixels of the blocks that a warped read works through: cv2.remap takes no array above 32,767 px a side,
+#: and a block of this size with its source stays under 100 MB.
+WARP_BLOCK_PX = 2048
+
+#: Source pixels around a block that the cubic kernel may reach.
+KERNEL_PX = 3
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A rectangle of a scene: uint8 `pixels` (H, W, 3) red, green, blue; bool `valid` (H, W); and where it lies.
+
+    Pixels that are not valid are black.
+    """
+
+    pixels: NDArray[np.uint8]
+    valid: NDArray[np.bool_]
+    grid: Grid
+
+
+class SceneReader:
+    """One open raster. Not to be shared between threads: each opens its own.
+
+    `gsd_m` is the ground size of a pixel in metres of a picture without georeference (PNG, JPEG, TIFF without CRS),
+    whose grid then has no CRS; a raster with georeference keeps its own. Grey is repeated, of more than three bands
+    those marked red, green, blue are read, else the first three. Values that are not 8 bit are scaled per band
+    between the 2nd and the 98th percentile of the whole scene, taken once from an overview.
+
+    A pixel is not valid outside the raster, under declared nodata, mask or alpha (below one half), where a value is
+    not finite, and in a black collar: values up to 2 in an area joined to the raster's edge, in rasters that declare
+    no mask. Other black pixels are valid.
+
+    Raises SceneError where the file cannot be read or has no georeference and no `gsd_m`.
+    """
+
+    grid: Grid
+
+    def __init__(self, path: Path | str, *, gsd_m: float | None = None) -> None:
+        self.path = path
+        self._dataset = opening.open_raster(path)
+        try:
+            self.grid = self._native_grid(gsd_m)
+            self._bands = Bands.of(self._dataset)
+        except SceneError:
+            self.close()
+            raise
+
+    def __enter__(self) -> SceneReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the raster; reading afterwards is an error."""
+        self._dataset.close()
+
+    def read(self, grid: Grid) -> Patch:
+        """The scene on `grid`, which may reach past the raster; memory grows with `grid`, not with the scene.
+
+        One lattice: a plain read. Same CRS, other pixel size: GDAL's resampled read (area average from overviews when
+        `grid` is coarser, cubic when it is finer). Anything else: coordinates by control net, then cubic `cv2.remap`,
+        from an area-averaged source where that is finer.
+        """
+        if (grid.crs is None) != (self.grid.crs is None):
+            raise SceneError("only one of scene and grid has a CRS", where=self.path, remedy="Give both or neither.")
+        step = self._lattice_step(grid)
+        if step is None:
+            pixels, valid = self._warped(grid)
+        elif (step.a, step.e) == (1, 1):
+            pixels, valid = self._copied(grid, step)
+        else:
+            pixels, valid = self._scaled(grid, step)
+        if not self._bands.declares_validity:
+            valid &= ~self._collar_in(pixels, grid)
+        pixels[~valid] = 0
+        return Patch(pixels, valid, grid)
+
+    def overview(self, side_px: int = band_rules.OVERVIEW_SIDE_PX) -> Patch:
+        """The whole scene, its longer side at most `side_px` pixels."""
+        factor = max(max(self.grid.shape) / side_px, 1.0)
+        width, height = (max(int(n / factor), 1) for n in (self.grid.width, self.grid.height))
+        scaling = Affine.scale(self.grid.width / width, self.grid.height / height)
+        return self.read(Grid(self.grid.crs, self.grid.transform * scaling, width, height))
+
+    def _native_grid(self, gsd_m: float | None) -> Grid:
+        dataset = self._dataset
+        if opening.is_georeferenced(dataset) or gsd_m is None:
+            return opening.georeferenced_grid(dataset)
+        return Grid(None, Affine.scale(gsd_m), dataset.width, dataset.height)
+
+    def _lattice_step(self, grid: Grid) -> Affine | None:
+        """Target pixels → source pixels where both are north-up in one CRS and GDAL can read it alone; else None.
+
+        A step of exactly (1, 1) has whole offsets: a plain copy. One of that size with a fraction is left to the warp.
+        """
+        if not warping.same_crs(grid.crs, self.grid.crs):
+            return None
+        step: Affine = ~self.grid.transform * grid.transform
+        if abs(step.b) * grid.height > SAME_LATTICE_PX or abs(step.d) * grid.width > SAME_LATTICE_PX:
+            return None
+        if max(abs(step.a - 1) * grid.width, abs(step.e - 1) * grid.height) < SAME_LATTICE_PX:
+            col, row = round(step.c), round(step.f)
+            whole = max(abs(step.c - col), abs(step.f - row)) < SAME_LATTICE_PX
+            return Affine.translation(col, row) if whole else None
+        if min(step.a, step.e) <= 0 or (step.a < 1) != (step.e < 1):
+            return None
+        return step
+
+    def _copied(self, grid: Grid, step: Affine) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        col, row = int(step.c), int(step.f)
+        return self._placed(grid, step, Window(-col, -row, self.grid.width, self.grid.height), Resampling.nearest)
+
+    def _scaled(self, grid: Grid, step: Affine) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """GDAL's read of the target pixels that lie wholly inside the raster."""
+        spans = zip((step.c, step.f), (step.a, step.e), (self.grid.width, self.grid.height), strict=True)
+        (col, width), (row, height) = (_whole_pixels(offset, scale, length) for offset, scale, length in spans)
+        resampling = Resampling.average if step.a > 1 else Resampling.cubic
+        return self._placed(grid, step, Window(col, row, width, height), resampling)
+
+    def _placed(
+        self, grid: Grid, step: Affine, covered: Window, resampling: Resampling
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """Read the part of `grid` inside `covered` (target pixels) and set it into an empty patch."""
+        pixels, valid = _empty(grid)
+        left, top = max(covered.col, 0), max(covered.row, 0)
+        right = min(covered.col + covered.width, grid.width)
+        bottom = min(covered.row + covered.height, grid.height)
+        if right <= left or bottom <= top:
+            return pixels, valid
+        (x0, y0), (x1, y1) = step * (left, top), step * (right, bottom)
+        x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, self.grid.width), min(y1, self.grid.height)
+        source = rasterio.windows.Window(x0, y0, x1 - x0, y1 - y0)
+        part = Window(left, top, right - left, bottom - top)
+        pixels[part.slices], valid[part.slices] = self._source(source, (part.height, part.width), resampling)
+        return pixels, valid
+
+    def _warped(self, grid: Grid) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        pixels, valid = _empty(grid)
+        for window in windows(grid.width, grid.height, WARP_BLOCK_PX, 0):
+            inside = Window(
+                window.col,
+                window.row,
+                min(window.width, grid.width - window.col),
+                min(window.height, grid.height - window.row),
+            )
+            block = self._warped_block(grid.window(inside))
+            if block is not None:
+                pixels[inside.slices], valid[inside.slices] = block
+        return pixels, valid
+
+    def _warped_block(self, grid: Grid) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
+        """One block through the control net; None where it does not touch the raster."""
+        net = warping.control_net(grid, self.grid)
+        factors = [max(1, round(scale)) for scale in net.scale]
+        left, top, right, bottom = net.bounds
+        margin_x, margin_y = (KERNEL_PX * factor for factor in factors)
+        x0, x1 = max(math.floor(left) - margin_x, 0), min(math.ceil(right) + margin_x, self.grid.width)
+        y0, y1 = max(math.floor(top) - margin_y, 0), min(math.ceil(bottom) + margin_y, self.grid.height)
+        if x1 <= x0 or y1 <= y0:
+            return None
+        width, height = math.ceil((x1 - x0) / factors[0]), math.ceil((y1 - y0) / factors[1])
+        resampling = Resampling.average if max(factors) > 1 else Resampling.nearest
+        pixels, valid = self._source(rasterio.windows.Window(x0, y0, x1 - x0, y1 - y0), (height, width), resampling)
+        x, y = net.maps((x0, y0), ((x1 - x0) / width, (y1 - y0) / height))
+        return warping.resample(pixels, x, y), warping.resample_valid(valid, x, y)
+
+    def _source(
+        self, window: rasterio.windows.Window, shape: tuple[int, int], resampling: Resampling
+    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+        """RGB (H, W, 3) and validity (H, W) of a window of the raster, resampled to `shape` by GDAL."""
+        if self._bands.palette is not None:
+            resampling = Resampling.nearest  # entries of a palette have no mean
+        values, valid = self._values(window, shape, resampling)
+        if self._stretch is not None:
+            values = self._stretch.apply(values)
+        return band_rules.as_rgb(values, self._bands.palette), valid
+
+    def _values(
+        self, window: rasterio.windows.Window, shape: tuple[int, int], resampling: Resampling
+    ) -> tuple[StoredValues, NDArray[np.bool_]]:
+        """Values (bands, H, W) as they are stored, and their validity (H, W)."""
+        bands = self._bands
+        with opening.reading_from(self.path):
+            values = self._dataset.read(
+                list(bands.indexes), window=window, out_shape=(len(bands.indexes), *shape), resampling=resampling
+            )
+            valid = np.isfinite(values).all(axis=0)
+            if bands.alpha is not None:
+                alpha = self._dataset.read(bands.alpha, window=window, out_shape=shape, resampling=resampling)
+                valid &= alpha > np.iinfo(alpha.dtype).max / 2 if alpha.dtype.kind in "ui" else alpha > 0
+            if bands.masked:
+                masks = self._dataset.read_masks(
+                    list(bands.indexes), window=window, out_shape=(len(bands.indexes), *shape), resampling=resampling
+                )
+                valid &= masks.max(axis=0) >= 128
+        return values, valid
+
+    @cached_property
+    def _stretch(self) -> Stretch | None:
+        if not band_rules.needs_stretch(self._dataset, self._bands):
+            return None
+        values, valid = self._sample
+        return Stretch.of_values(values, valid & ~self._collar)
+
+    @cached_property
+    def _sample(self) -> tuple[StoredValues, NDArray[np.bool_]]:
+        """Stored values of the whole scene, thinned out to the overview's size."""
+        whole = rasterio.windows.Window(0, 0, self.grid.width, self.grid.height)
+        factor = max(max(self.grid.shape) / band_rules.OVERVIEW_SIDE_PX, 1.0)
+        shape = max(int(self.grid.height / factor), 1), max(int(self.grid.width / factor), 1)
+        return self._values(whole, shape, Resampling.nearest)
+
+    @cached_property
+    def _collar(self) -> NDArray[np.bool_]:
+        """The scene's collar on its overview; none where the raster declares what is valid."""
+        values, _ = self._sample
+        if self._bands.declares_validity:
+            return np.zeros(values.shape[1:], bool)
+        return scene_collar(values)
+
+    def _collar_in(self, pixels: NDArray[np.uint8], grid: Grid) -> NDArray[np.bool_]:
+        limits = np.zeros(3, np.uint8), np.full(3, COLLAR_BLACK, np.uint8)
+        black = np.asarray(cv2.inRange(pixels, *limits)) > 0
+        if black.mean() < COLLAR_SHARE or not self._collar.any():
+            return np.zeros(grid.shape, bool)
+        return in_collar(black, grid, self._collar, self.grid)
+
+
+def _empty(grid: Grid) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    return np.zeros((*grid.shape, 3), np.uint8), np.zeros(grid.shape, bool)
+
+
+def _whole_pixels(offset: float, scale: float, length: int) -> tuple[int, int]:
+    """First target pixel and count of those that lie wholly within `length` source pixels of a line."""
+    first = math.ceil(-offset / scale - SAME_LATTICE_PX)
+    end = math.floor((length - offset) / scale + SAME_LATTICE_PX)
+    return first, max(end - first, 0)

@@ -1,0 +1,147 @@
+"""A known shift is found to a fraction of a pixel, and where it cannot be found that is said."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from affine import Affine
+from numpy.typing import NDArray
+
+from cvpipe.geo import Grid
+from cvpipe.imagery.alignment import MIN_CONFIDENCE, estimate_registration
+from cvpipe.imagery.reading import Patch, SceneReader
+
+from .conftest import patch_of
+
+RGB = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Light:
+    """What differs between two epochs besides the ground: gamma, gain, blur (px) and noise (grey levels)."""
+
+    gamma: float = 1.0
+    gain: float = 1.0
+    blur_px: float = 0.0
+    noise: float = 0.0
+
+    def on(self, pixels: RGB) -> RGB:
+        lit = 255 * (pixels / 255.0) ** self.gamma * self.gain
+        if self.blur_px:
+            lit = np.asarray(cv2.GaussianBlur(lit, (0, 0), self.blur_px), np.float64)
+        lit = lit + np.random.default_rng(5).normal(0, self.noise, lit.shape)
+        return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+
+
+def town(size: int, seed: int = 3) -> RGB:
+    """Ground of soft spots with roofs of many sizes, colours and directions on it."""
+    rng = np.random.default_rng(seed)
+    ground = cv2.GaussianBlur(rng.normal(100, 160, (size, size, 3)), (0, 0), 6)
+    for _ in range(size * size // 2500):
+        centre, sides = rng.uniform(0, size, 2), rng.uniform(8, 40, 2)
+        corners = cv2.boxPoints((tuple(centre), tuple(sides), rng.uniform(0, 90)))
+        cv2.fillPoly(ground, [np.asarray(corners, np.int32)], rng.uniform(30, 240, 3).tolist(), cv2.LINE_AA)
+    return np.clip(ground, 0, 255).astype(np.uint8)
+
+
+def moved(pixels: RGB, dx: float, dy: float) -> RGB:
+    """The picture with its content moved by dx to the right and dy down."""
+    matrix = np.array([[1, 0, dx], [0, 1, dy]], np.float64)
+    size = pixels.shape[1], pixels.shape[0]
+    return np.asarray(
+        cv2.warpAffine(pixels, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT), np.uint8
+    )
+
+
+LIGHTS = {
+    "same light": Light(),
+    "darker, blurred, noisy": Light(gamma=1.7, gain=0.8, blur_px=1.2, noise=8),
+    "brighter, saturated": Light(gamma=0.6, gain=1.3, noise=4),
+}
+
+
+@pytest.mark.parametrize("light", LIGHTS.values(), ids=LIGHTS)
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (0.5, -0.25), (3.3, 2.6), (-7.7, 8.0)], ids=str)
+def test_known_shift(shift: tuple[float, float], light: Light) -> None:
+    picture = town(300)
+    found = estimate_registration(patch_of(picture), patch_of(light.on(moved(picture, *shift))))
+    assert math.dist(found.shift_px, shift) < 0.15
+    assert found.confidence > 0.7
+    assert found.residual_px < 0.3
+
+
+def test_real_change_does_not_decide() -> None:
+    """A third of the patch is new, and the new block itself lies elsewhere."""
+    before = town(300)
+    after = moved(before, 2.4, -1.6)
+    after[:, 200:] = moved(town(300, seed=8), -5, 5)[:, 200:]
+    found = estimate_registration(patch_of(before), patch_of(after))
+    assert math.dist(found.shift_px, (2.4, -1.6)) < 0.3
+    assert found.confidence >= MIN_CONFIDENCE
+
+
+def test_reversed_contrast_does_not_matter() -> None:
+    """Dark crops on light soil at one date, light stubble on dark soil at the other."""
+    before = town(300)
+    found = estimate_registration(patch_of(before), patch_of(255 - moved(before, 3.0, 1.0)))
+    assert math.dist(found.shift_px, (3.0, 1.0)) < 0.5
+    assert found.confidence >= MIN_CONFIDENCE
+
+
+def test_large_patch_votes_by_nine_windows() -> None:
+    before = town(1100)
+    found = estimate_registration(patch_of(before), patch_of(moved(before, -4.2, 6.4)))
+    assert math.dist(found.shift_px, (-4.2, 6.4)) < 0.1
+
+
+def test_invalid_ground_is_left_out() -> None:
+    """The empty corner stays where it is; only the ground moves."""
+    before = town(300)
+    after = moved(before, 4.0, 3.0)
+    valid = np.ones((300, 300), bool)
+    valid[:120, :120] = False
+    before, after = (np.where(valid[:, :, None], p, 0).astype(np.uint8) for p in (before, after))
+    found = estimate_registration(patch_of(before, valid=valid), patch_of(after, valid=valid))
+    assert math.dist(found.shift_px, (4.0, 3.0)) < 0.15
+
+
+@pytest.mark.parametrize(
+    "after",
+    [town(300, seed=9), np.full((300, 300, 3), 90, np.uint8), moved(town(300), 40, 0)],
+    ids=["another town", "nothing to see", "far off"],
+)
+def test_no_shift_is_better_than_a_wild_one(after: RGB) -> None:
+    found = estimate_registration(patch_of(town(300)), patch_of(after))
+    assert found.shift_px == (0.0, 0.0)
+    assert found.confidence < MIN_CONFIDENCE
+    assert math.isinf(found.residual_px)
+
+
+def test_no_common_ground() -> None:
+    picture, nowhere = town(100), np.zeros((100, 100), bool)
+    found = estimate_registration(patch_of(picture), patch_of(picture, valid=nowhere))
+    assert (found.shift_px, found.confidence) == ((0.0, 0.0), 0.0)
+
+
+REAL = (("levir_public", "val_27_0000_0256.png", 0.5), ("levir_public", "train_386_0512_0768.png", 0.5))
+
+
+@pytest.mark.parametrize(("folder", "name", "gsd_m"), REAL, ids=[name for _, name, _ in REAL])
+def test_known_shift_on_real_epochs(shared_pictures: Path, folder: str, name: str, gsd_m: float) -> None:
+    """Years lie between the two epochs; a shift added to the later one adds to the one that is there."""
+    paths = [shared_pictures / folder / epoch / name for epoch in "AB"]
+    with SceneReader(paths[0], gsd_m=gsd_m) as before, SceneReader(paths[1], gsd_m=gsd_m) as after:
+        inner = before.grid.transform * Affine.translation(10, 10)
+        grid = Grid(None, inner, before.grid.width - 20, before.grid.height - 20)
+        earlier, later = before.read(grid), after.read(grid)
+        known = estimate_registration(earlier, later)
+        assert known.confidence >= MIN_CONFIDENCE
+        relit = after.read(grid.shifted(-4.3, -2.6))
+        found = estimate_registration(earlier, Patch(Light(1.3, 0.9, 0.8, 5).on(relit.pixels), relit.valid, grid))
+    added = found.shift_px[0] - known.shift_px[0], found.shift_px[1] - known.shift_px[1]
+    assert math.dist(added, (4.3, 2.6)) < 0.3
