@@ -15,8 +15,9 @@ import numpy as np
 import pyproj
 import shapely
 from affine import Affine
-from shapely.geometry import Polygon, box
-from shapely.geometry.base import BaseGeometry
+from shapely.geometry import Polygon
+from shapely.geometry.base import BaseGeometry, BaseMultipartGeometry
+from shapely.geometry.polygon import orient
 
 Bounds = tuple[float, float, float, float]
 """(left, bottom, right, top) in the units of a CRS."""
@@ -110,17 +111,19 @@ class Grid:
         col1, row1 = min(math.ceil(max(cols)), self.width), min(math.ceil(max(rows)), self.height)
         return Window(col0, row0, max(col1 - col0, 0), max(row1 - row0, 0))
 
-    def pixel_area_m2(self) -> float:
-        """Area of one pixel on the ground, m², at the grid's centre.
+    def window_of_grid(self, part: Grid) -> Window:
+        """The window of this grid's pixels that a smaller grid of the same lattice lies on."""
+        col, row = ~self.transform * (part.transform.c, part.transform.f)
+        window = Window(round(col), round(row), part.width, part.height)
+        assert max(abs(col - window.col), abs(row - window.row)) < 1e-3, "the grids share no lattice"
+        return window
 
-        The area in CRS units is divided by the projection's areal scale there (Snyder 1987, PP 1395, section 4).
-        """
+    def pixel_area_m2(self) -> float:
+        """Area of one pixel on the ground, m², at the grid's centre."""
         area = abs(self.transform.determinant)
         if self.crs is None:
             return area
-        if self.crs.is_geographic:
-            return area * _square_degree_m2(self._centre()[1])
-        return area * _unit_m(self.crs) ** 2 / areal_scale(self.crs, self._centre())
+        return area * _square_unit_m2(self.crs, self._centre())
 
     def ground_pixel_m(self) -> float:
         """Side of a pixel on the ground in metres: the root of `pixel_area_m2`."""
@@ -161,8 +164,7 @@ def utm_crs(lon: float, lat: float) -> pyproj.CRS:
 
 def areal_scale(crs: pyproj.CRS, point: tuple[float, float]) -> float:
     """By how much the projection enlarges areas at `point` (CRS units); 1 where it is true to area."""
-    lon, lat = transformer(crs, crs.geodetic_crs or WGS84).transform(*point)
-    return float(_projection(crs).get_factors(lon, lat).areal_scale)
+    return _unit_m(crs) ** 2 / _square_unit_m2(crs, point)
 
 
 def reproject(geometry: BaseGeometry, source: pyproj.CRS, target: pyproj.CRS) -> BaseGeometry:
@@ -183,8 +185,15 @@ def buffered(geometry: BaseGeometry, distance_m: float) -> BaseGeometry:
 
 
 def area_m2(geometry: BaseGeometry) -> float:
-    """Area of a WGS 84 geometry on the ellipsoid in m² (Karney 2013); holes are taken off."""
-    return abs(float(pyproj.Geod(ellps="WGS84").geometry_area_perimeter(geometry)[0]))
+    """Area of a WGS 84 geometry on the ellipsoid in m² (Karney 2013); holes are taken off. Lines have none.
+
+    Rings are turned first: pyproj adds a hole that runs the same way as its shell.
+    """
+    if isinstance(geometry, BaseMultipartGeometry):
+        return sum(area_m2(part) for part in geometry.geoms)
+    if not isinstance(geometry, Polygon) or geometry.is_empty:
+        return 0.0
+    return abs(float(pyproj.Geod(ellps="WGS84").geometry_area_perimeter(orient(geometry))[0]))
 
 
 def bounds_in(bounds: Bounds, source: pyproj.CRS, target: pyproj.CRS) -> Bounds:
@@ -222,20 +231,25 @@ def transformer(source: pyproj.CRS, target: pyproj.CRS) -> pyproj.Transformer:
     return pyproj.Transformer.from_crs(source, target, always_xy=True)
 
 
-@lru_cache(maxsize=64)
-def _projection(crs: pyproj.CRS) -> pyproj.Proj:
-    return pyproj.Proj(crs)
-
-
 def _unit_m(crs: pyproj.CRS) -> float:
     return float(crs.axis_info[0].unit_conversion_factor)
 
 
-def _square_degree_m2(lat: float) -> float:
-    """Area of a square degree at a latitude in degrees, m², on the WGS 84 ellipsoid."""
-    half = 1e-4
-    cell = box(-half, lat - half, half, lat + half)
-    return area_m2(cell) / (2 * half) ** 2
+def _square_unit_m2(crs: pyproj.CRS, point: tuple[float, float]) -> float:
+    """Ground area, m², of a square CRS unit at `point`: a small cell's area in radians, on the CRS's ellipsoid.
+
+    Radii of curvature after Snyder 1987 (PP 1395, equations 4-18 and 4-20). PROJ's own scale factors take Web
+    Mercator's sphere for the ground, which is 0.7 % off at the equator.
+    """
+    geodetic, half = crs.geodetic_crs or WGS84, 1e-5 if crs.is_geographic else 10.0
+    x, y = point[0] + half * np.array([-1, 1, 0, 0]), point[1] + half * np.array([0, 0, -1, 1])
+    units = geodetic.axis_info[0].unit_conversion_factor  # radians in a degree, or in a grad
+    # unwrapped, since a cell may lie across 180°
+    lon, lat = (np.unwrap(units * np.asarray(angle)) for angle in transformer(crs, geodetic).transform(x, y))
+    cell = abs((lon[1] - lon[0]) * (lat[3] - lat[2]) - (lon[3] - lon[2]) * (lat[1] - lat[0])) / (2 * half) ** 2
+    ellipsoid = geodetic.get_geod() or pyproj.Geod(ellps="WGS84")
+    w2 = 1 - ellipsoid.es * math.sin(lat.mean()) ** 2
+    return float(cell * ellipsoid.a**2 * (1 - ellipsoid.es) / w2**2 * math.cos(lat.mean()))
 
 
 __all__ = [

@@ -28,7 +28,7 @@ class WorkspaceSettings(Settings):
     campaign: str = ""
     campaign_target: int | None = Field(default=None, gt=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
-    margin_m: float = Field(default=30.0, ge=0, allow_inf_nan=False)
+    margin_m: float = Field(default=15.0, ge=0, allow_inf_nan=False)
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)

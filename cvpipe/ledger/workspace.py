@@ -34,9 +34,9 @@ campaign_target: null
 # Where the network runs: auto (a CUDA device if there is one), cpu or cuda.
 device: auto
 
-# Metres of ground that are read around each site: the shift between two epochs is measured on what did not change,
-# and most of that lies outside the site. 30 m is a street's width beside the last building.
-margin_m: 30.0
+# Metres of ground around each site that the network sees as well: a structure at the edge is judged by what lies
+# beside it. The shift between two epochs is measured on 60 m at least, whatever stands here.
+margin_m: 15.0
 """
 
 

@@ -1,0 +1,163 @@
+"""A Siamese network: one encoder and decoder for both epochs, a surface head for each, a change head over the two.
+
+    before ─┐            ┌─ features ─┬─ surface head ── surface of each epoch
+            ├─ shared ───┤            │
+    after  ─┘  encoder,  └─ features ─┴─ signed difference, both features, both structure logits ── change head
+               decoder
+
+Both epochs pass the shared trunk as one batch (Daudt et al. 2018, "Fully convolutional Siamese networks for change
+detection"); the difference keeps its sign, so that removed and added stay apart, and the change head sees what the
+surface head thinks of a structure on either side. Heads work at half the picture's resolution: their logits are
+brought to full size bilinearly, which costs less than one pixel at an edge and saves a third of the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import segmentation_models_pytorch as smp
+import torch
+import torch.nn.functional as F
+from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
+from torch import Tensor, nn
+
+from cvpipe.domain import SURFACES, Surface
+from cvpipe.errors import BundleError
+
+#: Side of the squares that the encoder's strides divide evenly, px.
+STRIDE = 32
+
+
+@dataclass(frozen=True)
+class Design:
+    """What must be known to build the network again before its weights are loaded.
+
+    `encoder` is a name of segmentation-models-pytorch, `decoder_channels` go from stride 16 to stride 2.
+    """
+
+    encoder: str = "tu-mobilenetv2_100"
+    decoder_channels: tuple[int, int, int, int] = (96, 64, 48, 32)
+    change_channels: int = 32
+
+    def __post_init__(self) -> None:
+        assert len(self.decoder_channels) == 4, "four decoder stages: strides 16, 8, 4, 2"
+
+
+class Logits(NamedTuple):
+    """Raw answers: surfaces (N, 8, H, W) of each epoch in the order of `domain.SURFACES`, change (N, 2, H, W)."""
+
+    surface_before: Tensor
+    surface_after: Tensor
+    change: Tensor
+
+
+class SiameseNetwork(nn.Module):
+    """Surface maps of two epochs and the structures removed and added between them.
+
+    Input pictures are float (N, 3, H, W) in -1..1 (RGB / 127.5 - 1), H and W multiples of 32.
+    """
+
+    def __init__(self, design: Design) -> None:
+        super().__init__()
+        self.design = design
+        self.encoder = smp.encoders.get_encoder(
+            design.encoder, in_channels=3, depth=5, weights=None, **_encoder_options(design.encoder)
+        )
+        self.decoder = UnetDecoder(
+            encoder_channels=self.encoder.out_channels, decoder_channels=design.decoder_channels, n_blocks=4
+        )
+        width = design.decoder_channels[-1]
+        self.surface_head = nn.Conv2d(width, len(SURFACES), kernel_size=1)
+        self.change_head = _ChangeHead(width, design.change_channels)
+
+    def forward(self, before: Tensor, after: Tensor) -> Logits:
+        """Logits at the size of the input."""
+        features = self.decoder(self.encoder(torch.cat([before, after])))
+        surfaces = self.surface_head(features)
+        (feat_b, feat_a), (surf_b, surf_a) = features.chunk(2), surfaces.chunk(2)
+        change = self.change_head(feat_b, feat_a, surf_b, surf_a)
+        size = before.shape[-2:]
+        return Logits(*(_resized(x, size) for x in (surf_b, surf_a, change)))
+
+    def freeze_encoder_stages(self, stages: int) -> None:
+        """Keep the stem and the first `stages` block groups of the encoder as they are; 0 freezes nothing.
+
+        They hold edges and textures, which any pictures teach alike, at the highest resolution and cost.
+        """
+        model = self.encoder.model
+        frozen = [model.conv_stem, model.bn1, *model.blocks[:stages]] if stages else []
+        for module in frozen:
+            module.requires_grad_(False)
+
+    def freeze_encoder_statistics(self) -> None:
+        """Keep the encoder's batch norms in evaluation mode: weights whose norms are folded have no statistics."""
+        for module in self.encoder.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+class _ChangeHead(nn.Module):
+    """Removed and added logits (N, 2, h, w) from both epochs' features and structure margins."""
+
+    def __init__(self, features: int, width: int) -> None:
+        super().__init__()
+        self.mix = nn.Sequential(
+            nn.Conv2d(3 * features + 2, width, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+        )
+        self.near = _separable(width, kernel=3)
+        self.wide = _separable(width, kernel=7)
+        self.answer = nn.Conv2d(width, 2, 1)
+
+    def forward(self, feat_b: Tensor, feat_a: Tensor, surf_b: Tensor, surf_a: Tensor) -> Tensor:
+        margins = torch.cat([structure_margin(surf_b), structure_margin(surf_a)], dim=1)
+        x = self.mix(torch.cat([feat_b, feat_a, feat_a - feat_b, margins.to(feat_b.dtype)], dim=1))
+        x = x + self.near(x)
+        x = x + self.wide(x)
+        return self.answer(x)  # type: ignore[no-any-return]
+
+
+def structure_margin(surfaces: Tensor) -> Tensor:
+    """Log-odds of structure against all other surfaces, (N, 1, h, w), from surface logits."""
+    structure = surfaces[:, Surface.STRUCTURE : Surface.STRUCTURE + 1]
+    others = torch.cat([surfaces[:, : Surface.STRUCTURE], surfaces[:, Surface.STRUCTURE + 1 :]], dim=1)
+    return structure - torch.logsumexp(others.float(), dim=1, keepdim=True)
+
+
+def load_encoder(network: SiameseNetwork, tensors: Mapping[str, np.ndarray]) -> None:
+    """Start the encoder from tensors that bear timm's names (a head, if present, is left out).
+
+    Raises BundleError where a tensor is missing or of another shape.
+    """
+    model = network.encoder.model
+    own = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
+    wrong = [k for k, v in own.items() if k not in tensors or tuple(tensors[k].shape) != tuple(v.shape)]
+    if wrong:
+        raise BundleError(
+            f"{len(wrong)} of {len(own)} encoder tensors are missing or of another shape, first '{wrong[0]}'",
+            where=network.design.encoder,
+            remedy="Take weights that were made for this encoder.",
+        )
+    model.load_state_dict({k: torch.from_numpy(np.array(tensors[k])) for k in own}, strict=False)
+
+
+def _encoder_options(name: str) -> dict[str, object]:
+    """MobileNetV2 in TensorFlow's padding and epsilon, which the released starting weights were made with."""
+    return {"bn_eps": 1e-3, "pad_type": "same"} if name.startswith("tu-mobilenetv2") else {}
+
+
+def _separable(width: int, kernel: int) -> nn.Sequential:
+    """Depthwise then pointwise. Without dilation: oneDNN's bfloat16 weight gradient of a dilated depthwise
+    convolution reads memory that nobody wrote, and the loss turns NaN at random (torch 2.13)."""
+    return nn.Sequential(
+        nn.Conv2d(width, width, kernel, padding=kernel // 2, groups=width, bias=False),
+        nn.Conv2d(width, width, 1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _resized(x: Tensor, size: torch.Size) -> Tensor:
+    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
