@@ -1,0 +1,289 @@
+"""Pairs of epochs to learn from: cut from labelled pictures with simulated change, or from the drawn world.
+
+Pair number i of a data set is always the same pair, whatever process makes it: all its chance comes from (seed, i).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from cvpipe.domain import Surface
+from cvpipe.errors import DatasetError
+from cvpipe.train import pictures
+from cvpipe.train.augment import Cut, Light, crop, displaced
+from cvpipe.train.pictures import Picture, Pixels
+from cvpipe.train.settings import DrawnSource, PictureSource, TrainSettings, shared_path
+from cvpipe.train.simulate import Banks, Cutout, Epoch, alter_ground, change_labels, simulate_change
+from cvpipe.world import draw_patch
+
+LOG = logging.getLogger(__name__)
+
+#: Side of the ground textures kept for filling, px, and how many of each surface are kept.
+TEXTURE_PX, TEXTURES = 96, 160
+#: Structures cut out for pasting: smallest and largest side, m, and how many are kept.
+CUTOUT_SIDES_M, CUTOUTS = (3.0, 60.0), 1500
+
+
+@dataclass(frozen=True)
+class DrawnPair:
+    """Two epochs of a drawn patch, with the labels (2, H, W) of what was removed and added."""
+
+    pixels: tuple[Pixels, Pixels]
+    surface: tuple[Pixels, Pixels]
+    change: Pixels
+    gsd_m: float
+    place: str
+
+
+@dataclass(frozen=True)
+class Material:
+    """All that pairs of one source are made from."""
+
+    items: Sequence[Picture | DrawnPair]
+    weight: float
+    gsd_range_m: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One sample: RGB uint8 (H, W, 3) of both epochs, surface labels (H, W), change labels (2, H, W)."""
+
+    before: Pixels
+    after: Pixels
+    surface_before: Pixels
+    surface_after: Pixels
+    change: Pixels
+
+    def tensors(self) -> dict[str, Tensor]:
+        """As the loop takes them: pictures (3, H, W) uint8, labels uint8."""
+        chw = (2, 0, 1)
+        return {
+            "before": torch.from_numpy(self.before.transpose(chw).copy()),
+            "after": torch.from_numpy(self.after.transpose(chw).copy()),
+            "surface_before": torch.from_numpy(self.surface_before),
+            "surface_after": torch.from_numpy(self.surface_after),
+            "change": torch.from_numpy(self.change),
+        }
+
+
+class PairDataset(Dataset[dict[str, Tensor]]):
+    """Pairs by number. `length` only bounds the numbers; each one is drawn afresh from the material."""
+
+    def __init__(
+        self, materials: Sequence[Material], banks: Banks, settings: TrainSettings, length: int, seed: int
+    ) -> None:
+        self._materials, self._banks, self._settings = materials, banks, settings
+        self._length, self._seed = length, seed
+        weights = np.array([m.weight for m in materials])
+        self._shares = weights / weights.sum()
+        self._light: Light | None = None
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        return self.pair(index).tensors()
+
+    def pair(self, index: int) -> Pair:
+        """Pair number `index`."""
+        self._light = self._light or Light()
+        rng = np.random.default_rng((self._seed, index))
+        material = self._materials[rng.choice(len(self._materials), p=self._shares)]
+        item = material.items[int(rng.integers(len(material.items)))]
+        if isinstance(item, DrawnPair):
+            before, after, change = self._from_drawn(item, material, rng)
+        else:
+            before, after, change = self._simulated(item, material, rng)
+        return self._seen(before, after, change, rng)
+
+    def _simulated(self, picture: Picture, material: Material, rng: np.random.Generator) -> tuple[Epoch, Epoch, Pixels]:
+        cut = Cut.random(picture, material.gsd_range_m, self._settings.crop_px, rng)
+        pixels, surface = crop(picture.pixels, picture.surface, picture.gsd_m, cut, self._settings.crop_px)
+        before, after = (Epoch.untouched(pixels, surface) for _ in range(2))
+        if rng.random() >= self._settings.unchanged_share:
+            simulate_change(before, after, self._banks, cut.gsd_m, rng, edits=int(rng.integers(1, 6)))
+        elif rng.random() < 0.3:
+            alter_ground(after if rng.random() < 0.5 else before, self._banks, rng)
+        return before, after, change_labels(before, after)
+
+    def _from_drawn(
+        self, drawn: DrawnPair, material: Material, rng: np.random.Generator
+    ) -> tuple[Epoch, Epoch, Pixels]:
+        first, second = (0, 1) if rng.random() < 0.5 else (1, 0)
+        change = drawn.change if first == 0 else drawn.change[::-1]
+        if rng.random() < self._settings.unchanged_share / 2:  # drawn patches are unchanged for the greater part anyway
+            second, change = first, np.zeros_like(drawn.change)
+        picture = Picture(drawn.pixels[first], drawn.surface[first], drawn.gsd_m, drawn.place)
+        cut = Cut.random(picture, material.gsd_range_m, self._settings.crop_px, rng)
+        labels = np.dstack([drawn.surface[first], drawn.surface[second], change[0], change[1]])
+        size = self._settings.crop_px
+        before_px, cropped = crop(drawn.pixels[first], labels, drawn.gsd_m, cut, size)
+        after_px, _ = crop(drawn.pixels[second], labels[..., :1], drawn.gsd_m, cut, size)
+        before, after = Epoch.untouched(before_px, cropped[..., 0]), Epoch.untouched(after_px, cropped[..., 1])
+        return before, after, np.ascontiguousarray(cropped[..., 2:].transpose(2, 0, 1))
+
+    def _seen(self, before: Epoch, after: Epoch, change: Pixels, rng: np.random.Generator) -> Pair:
+        """Both epochs as two overflights saw them; what was added moves with the later one."""
+        assert self._light is not None
+        if rng.random() < self._settings.still_share:
+            return Pair(before.pixels, after.pixels, before.surface, after.surface, change)
+        usual, rare = self._settings.shift_px
+        reach = rare if rng.random() < 0.1 else usual
+        shift = (float(rng.uniform(-reach, reach)), float(rng.uniform(-reach, reach)))
+        labels = np.dstack([after.surface, change[1]])
+        after_px, moved = displaced(after.pixels, labels, shift, relief_px=float(rng.uniform(0, 2)), rng=rng)
+        return Pair(
+            before=self._light(before.pixels, rng),
+            after=self._light(after_px, rng),
+            surface_before=before.surface,
+            surface_after=np.ascontiguousarray(moved[..., 0]),
+            change=np.stack([change[0], moved[..., 1]]),
+        )
+
+
+def materials_of(settings: TrainSettings, cache: Path) -> tuple[list[Material], list[Material]]:
+    """Load all sources, split by place: (to learn from, held out). Drawn patches are kept in `cache`."""
+    learn: list[Material] = []
+    held: list[Material] = []
+    for source in settings.sources:
+        items = _items(source, cache)
+        for materials, kept in ((learn, False), (held, True)):
+            chosen = [item for item in items if _held_out(item.place, settings) == kept]
+            if chosen:
+                materials.append(Material(chosen, source.weight, source.gsd_range_m))
+        LOG.info("%s: %d pictures", source.kind, len(items))
+    if not learn or not held:
+        side = "to learn from" if not learn else "held out"
+        raise DatasetError(f"no place is {side}", where=settings.name, remedy="Correct `held_out_places`.")
+    return learn, held
+
+
+def banks_of(materials: Sequence[Material], seed: int) -> Banks:
+    """Textures and cut-out structures from the pictures of `materials`, chosen with a seed."""
+    rng = np.random.default_rng(seed)
+    views = [v for m in materials for item in m.items for v in _views(item)]
+    order = [views[i] for i in rng.permutation(len(views))]
+    textures = {
+        s: _textures(order, s) for s in (Surface.BARE, Surface.RUBBLE, Surface.VEGETATION, Surface.NET, Surface.PAVED)
+    }
+    cutouts = [cutout for view in order for cutout in _cutouts(view)]
+    picked = rng.permutation(len(cutouts))[:CUTOUTS]
+    return Banks({s: t for s, t in textures.items() if t}, [cutouts[i] for i in picked])
+
+
+def _held_out(place: str, settings: TrainSettings) -> bool:
+    return any(place.startswith(start) for start in settings.held_out_places)
+
+
+def _items(source: PictureSource | DrawnSource, cache: Path) -> Sequence[Picture | DrawnPair]:
+    if isinstance(source, DrawnSource):
+        return _drawn(source, cache)
+    read = {
+        "dubai": pictures.dubai,
+        "drone": pictures.drone_mosaics,
+        "scenes": pictures.structure_free_scenes,
+    }[source.kind]
+    return read(shared_path(source.folder))
+
+
+def _drawn(source: DrawnSource, cache: Path) -> list[DrawnPair]:
+    cache.mkdir(parents=True, exist_ok=True)
+    seeds = range(source.first_seed, source.first_seed + source.patches)
+    make = partial(_drawn_file, size_px=source.size_px, cache=cache)
+    if all(_patch_path(seed, source.size_px, cache).exists() for seed in seeds):
+        files: Iterable[Path] = map(make, seeds)
+        return [_read_drawn(file) for file in files]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        return [_read_drawn(file) for file in pool.map(make, seeds)]
+
+
+def _patch_path(seed: int, size_px: int, cache: Path) -> Path:
+    return cache / f"patch-{seed}-{size_px}.npz"
+
+
+def _drawn_file(seed: int, size_px: int, cache: Path) -> Path:
+    path = _patch_path(seed, size_px, cache)
+    if not path.exists():
+        patch = draw_patch(seed, size_px=size_px, epochs=2)
+        first, second = patch.epochs
+        same = first.structure_id == second.structure_id
+        change = np.stack([(e.structure_id > 0) & ~same for e in (first, second)]).astype(np.uint8)
+        part = path.with_suffix(".part.npz")
+        np.savez(
+            part,
+            pixels=np.stack([first.pixels, second.pixels]),
+            surface=np.stack([first.surface, second.surface]),
+            change=change,
+            gsd_m=patch.gsd_m,
+            seed=seed,
+        )
+        part.rename(path)
+    return path
+
+
+def _read_drawn(path: Path) -> DrawnPair:
+    with np.load(path) as data:
+        pixels, surface = data["pixels"], data["surface"]
+        return DrawnPair(
+            (pixels[0], pixels[1]),
+            (surface[0], surface[1]),
+            data["change"],
+            float(data["gsd_m"]),
+            f"drawn/{data['seed']}",
+        )
+
+
+def _views(item: Picture | DrawnPair) -> list[Picture]:
+    if isinstance(item, Picture):
+        return [item]
+    return [Picture(p, s, item.gsd_m, item.place) for p, s in zip(item.pixels, item.surface, strict=True)]
+
+
+def _textures(views: Sequence[Picture], surface: Surface) -> list[Pixels]:
+    """Squares that the surface covers to 97 %, a few from each picture until there are enough."""
+    out: list[Pixels] = []
+    side = TEXTURE_PX if surface is not Surface.RUBBLE else TEXTURE_PX // 3
+    for view in views:
+        share = cv2.boxFilter((view.surface == surface).astype(np.float32), -1, (side, side))
+        inner = share[side // 2 : -side // 2 or None : side // 2, side // 2 : -side // 2 or None : side // 2]
+        for row, col in list(zip(*np.nonzero(inner > 0.97), strict=True))[:4]:
+            top, left = row * (side // 2), col * (side // 2)
+            out.append(view.pixels[top : top + side, left : left + side].copy())
+        if len(out) >= TEXTURES:
+            break
+    return out
+
+
+def _cutouts(view: Picture) -> list[Cutout]:
+    """Each structure that stands alone and whole inside the picture."""
+    mask = (view.surface == Surface.STRUCTURE).astype(np.uint8)
+    count, ids, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
+    low, high = (side / view.gsd_m for side in CUTOUT_SIDES_M)
+    out = []
+    for i in range(1, count):
+        x, y, w, h, area = (int(v) for v in stats[i])
+        whole = x > 1 and y > 1 and x + w < mask.shape[1] - 1 and y + h < mask.shape[0] - 1
+        if whole and low <= min(w, h) and max(w, h) <= high and area > 0.5 * w * h:
+            part = np.s_[y : y + h, x : x + w]
+            out.append(Cutout(view.pixels[part].copy(), ids[part] == i, view.gsd_m))
+    return out
+
+
+def collated(samples: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """A batch from samples of one size."""
+    return {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
+
+
+__all__ = ["DrawnPair", "Material", "Pair", "PairDataset", "banks_of", "collated", "materials_of"]
