@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
+
+# numpy's BLAS would start threads for matrices of a few rows and burn the cores that the network works on.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from cvpipe.cli import console
 from cvpipe.cli.app import app

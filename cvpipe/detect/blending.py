@@ -20,9 +20,9 @@ Tile = tuple[Window, FloatArray]
 
 
 def blend(tiles: Iterable[Tile], *, overlap: int, width: int, height: int) -> Iterator[Tile]:
-    """Cross-fade tiles that arrive in the order of `geo.windows`; yields cells that cover the raster once.
+    """Cross-fade tiles that arrive row by row, from left to right; yields cells that cover the raster once.
 
-    All tiles are squares of one size and share `overlap` pixels (at most half a tile) with their neighbours; what
+    All tiles are of one size and share `overlap` pixels (at most half a tile) with their neighbours; what
     reaches past `width` and `height` is cut off. Only the lowest `overlap` rows of one row of tiles are kept.
     The tiles' arrays are written to.
     """
@@ -34,10 +34,11 @@ def blend(tiles: Iterable[Tile], *, overlap: int, width: int, height: int) -> It
                 _fade(above[..., window.slices[1]], values[:, :overlap], axis=1)
             last = row + window.height >= height
             stride = window.height - overlap
-            below.append(values[:, stride:].copy())
+            if not last:
+                below.append(values[:, stride:].copy())
             rows = height - row if last else stride
             yield Window(window.col, row, window.width, rows), values[:, :rows]
-        above = np.concatenate(below, axis=2)
+        above = np.concatenate(below, axis=2) if below else None
 
 
 def _blend_row(tiles: Iterable[Tile], *, overlap: int, width: int) -> Iterator[Tile]:
@@ -58,10 +59,11 @@ def _fade(old: FloatArray, new: FloatArray, *, axis: int) -> None:
     """Write into `new` the passage from `old` at its first row or column to `new` at its last."""
     length = new.shape[axis]
     ramp = np.sin(np.pi / 2 * (np.arange(length) + 0.5) / max(length, 1)) ** 2
-    weight = ramp.astype(np.float32).reshape([length if i == axis else 1 for i in range(new.ndim)])
-    new -= old
-    new *= weight
-    new += old
+    weight = ramp.astype(np.float32).reshape((length, 1) if axis == 1 else (1, length))
+    for layer, other in zip(new, old, strict=True):  # one at a time stays in the processor's cache
+        layer -= other
+        layer *= weight
+        layer += other
 
 
 __all__ = ["Tile", "blend"]

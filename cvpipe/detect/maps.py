@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -11,7 +12,7 @@ import numpy as np
 from cvpipe.detect.prediction import Cell, Mask, Network, Pixels, Strip, cells
 from cvpipe.domain import SURFACES, ChangeKind, Surface
 from cvpipe.errors import SceneError
-from cvpipe.geo import Grid
+from cvpipe.geo import Grid, Window
 from cvpipe.imagery.quality import usable
 from cvpipe.imagery.reading import Patch
 from cvpipe.network.probabilities import FloatArray
@@ -22,7 +23,9 @@ PROBABILITY_SCALE = 254
 #: Value of change and probability maps where the pair cannot be judged, and of surface maps where an epoch cannot.
 NO_DATA = int(Surface.NO_DATA)
 
-_CODES = np.array(SURFACES, np.uint8)
+#: Code of each place in the order of surfaces, as cv2.LUT wants it.
+_CODES = np.zeros(256, np.uint8)
+_CODES[: len(SURFACES)] = SURFACES
 _VEGETATION = SURFACES.index(Surface.VEGETATION)
 
 
@@ -90,14 +93,15 @@ def cell_maps(cell: Cell) -> CellMaps:
     return CellMaps(
         surface_before=_surface(before, cell.strip.usable_before),
         surface_after=_surface(after, cell.strip.usable_after),
-        probability=_stored(np.concatenate((structure, _green(before[_VEGETATION], after[_VEGETATION]))), seen),
+        probability=_stored((*structure, *_green(before[_VEGETATION], after[_VEGETATION])), seen),
     )
 
 
 def decided(probability: Pixels, kind: ChangeKind, network: Network, pixel_area_m2: float) -> Pixels:
     """1 where a stored probability (H, W) makes a change of this kind, 0 where not, 255 where not assessable."""
-    change = (probability > network.thresholds[kind] * PROBABILITY_SCALE).astype(np.uint8)
-    change[probability == NO_DATA] = NO_DATA
+    lowest = math.floor(network.thresholds[kind] * PROBABILITY_SCALE) + 1
+    change = (probability >= lowest).view(np.uint8)
+    np.putmask(change, probability == NO_DATA, NO_DATA)
     _drop_specks(change, network.min_area_m2[kind] / pixel_area_m2)
     return change
 
@@ -112,31 +116,47 @@ def reach_px(network: Network, pixel_area_m2: float) -> int:
 
 def _surface(probabilities: FloatArray, seen: Mask) -> Pixels:
     """Code of the likeliest surface, (8, H, W) → (H, W)."""
-    codes: Pixels = _CODES[probabilities.argmax(axis=0)]
+    codes = np.asarray(cv2.LUT(_likeliest(probabilities), _CODES), np.uint8)
     codes[~seen] = NO_DATA
     return codes
 
 
-def _green(before: FloatArray, after: FloatArray) -> FloatArray:
-    """green_added and green_removed (2, H, W): green at one epoch and not at the other, held to be independent."""
-    return np.stack((after * (1 - before), before * (1 - after)))
+def _likeliest(probabilities: FloatArray) -> Pixels:
+    """Index of the highest value of each pixel, the first of equals; numpy's argmax takes ten times as long."""
+    highest = probabilities[0].copy()
+    index = np.zeros(highest.shape, np.uint8)
+    for i, values in enumerate(probabilities[1:], start=1):
+        higher = (values > highest).view(np.uint8)
+        np.maximum(index, higher * np.uint8(i), out=index)
+        np.maximum(highest, values, out=highest)
+    return index
 
 
-def _stored(probability: FloatArray, seen: Mask) -> Pixels:
-    stored = np.rint(np.clip(probability, 0, 1) * PROBABILITY_SCALE).astype(np.uint8)
+def _green(before: FloatArray, after: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """green_added and green_removed (H, W): green at one epoch and not at the other, held to be independent."""
+    return after * (1 - before), before * (1 - after)
+
+
+def _stored(probabilities: Sequence[FloatArray], seen: Mask) -> Pixels:
+    """Probabilities (H, W) as they are kept, uint8 (n, H, W)."""
+    scaled = [cv2.convertScaleAbs(probability, alpha=PROBABILITY_SCALE) for probability in probabilities]
+    stored = np.minimum(np.stack(scaled), PROBABILITY_SCALE, dtype=np.uint8)
     stored[:, ~seen] = NO_DATA
     return stored
 
 
 def _drop_specks(change: Pixels, min_px: float) -> None:
     """Set areas of changed pixels (joined by their sides) that are smaller than `min_px` to 0, in place."""
-    changed = (change == 1).astype(np.uint8)
-    if min_px <= 1 or not changed.any():
+    changed = (change == 1).view(np.uint8)
+    left, top, width, height = cv2.boundingRect(changed)
+    if min_px <= 1 or width == 0:
         return
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(changed, connectivity=4)
+    part = Window(left, top, width, height).slices
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(changed[part], connectivity=4)
     small = stats[:, cv2.CC_STAT_AREA] < min_px
     small[0] = False  # the background
-    change[small[labels]] = 0
+    if small.any():
+        change[part][small[labels]] = 0
 
 
 __all__ = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import cv2
 import numpy as np
 import rasterio
 import rasterio.features
@@ -59,8 +60,12 @@ def polygons_of(
 def _outlines(mask: Pixels | rasterio.Band) -> Iterator[Polygon]:
     """Outlines along pixel edges, in pixels (x right, y down)."""
     if isinstance(mask, np.ndarray):
-        changed = (mask == 1).astype(np.uint8)
-        found, to_pixels = rasterio.features.shapes(changed, changed, CONNECTIVITY), Affine.identity()
+        changed = (mask == 1).view(np.uint8)
+        left, top, width, height = cv2.boundingRect(changed)
+        if width == 0:
+            return
+        changed = changed[top : top + height, left : left + width]
+        found, to_pixels = rasterio.features.shapes(changed, changed, CONNECTIVITY), Affine.translation(left, top)
     else:  # GDAL applies an open raster's transform, whatever is asked
         found, to_pixels = rasterio.features.shapes(mask, mask, CONNECTIVITY), ~mask.ds.transform
     for geometry, value in found:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Protocol
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from cvpipe.detect.blending import Tile, blend
 from cvpipe.domain import SURFACES, ChangeKind
-from cvpipe.geo import Window, windows
+from cvpipe.geo import Window
 from cvpipe.network.probabilities import FloatArray, Probabilities
 
 Pixels = npt.NDArray[np.uint8]
@@ -24,6 +26,13 @@ BATCH = 4
 #: Neighbouring tiles share this part of a tile: 128 px of 512, about the depth at which context stops to matter.
 OVERLAP_SHARE = 4
 
+#: A raster up to this many times the network's tile along a line is one tile there: of two, each would see more than
+#: half of what the other sees.
+LARGEST_TILE = 1.5
+
+#: Sides of tiles are multiples of this many pixels: encoders halve their picture five times.
+SIDE_MULTIPLE_PX = 32
+
 #: Channels of a blended answer: the surfaces before, the surfaces after, structure_removed, structure_added.
 CHANNELS = 2 * len(SURFACES) + 2
 
@@ -31,7 +40,7 @@ CHANNELS = 2 * len(SURFACES) + 2
 class Network(Protocol):
     """A trained network with all that its answer needs to be used: what a bundle loads to.
 
-    `gsd_m` is the ground size in metres of the pixels it was trained for, `tile_px` the side of its tiles.
+    `gsd_m` is the ground size in metres of the pixels it was trained for, `tile_px` the usual side of its tiles.
     `thresholds` holds the probability above which a pixel is a change, `min_area_m2` the area under which a
     patch of change is dropped.
     """
@@ -50,7 +59,10 @@ class Network(Protocol):
     def min_area_m2(self) -> Mapping[ChangeKind, float]: ...
 
     def predict(self, before: Pixels, after: Pixels) -> Probabilities:
-        """Answer for uint8 RGB tiles (N, H, W, 3) of two epochs."""
+        """Answer for uint8 RGB tiles (N, H, W, 3) of two epochs.
+
+        H and W are multiples of `SIDE_MULTIPLE_PX`, or `tile_px` itself; at most about `LARGEST_TILE` times that.
+        """
         ...
 
 
@@ -90,9 +102,8 @@ def cells(
     Memory holds a strip of `BATCH` tiles and the overlap of one row of tiles, however large the raster.
     Tiles without a usable pixel at either epoch are not predicted. `on_tile(done, total)` is told of each tile.
     """
-    size = network.tile_px
-    overlap = size // OVERLAP_SHARE
-    lattice = list(windows(width, height, size, overlap))
+    overlap = network.tile_px // OVERLAP_SHARE
+    lattice = tiles_of(width, height, network.tile_px, overlap)
     recent: dict[tuple[int, int], Strip] = {}
 
     def tiles() -> Iterator[Tile]:
@@ -112,6 +123,32 @@ def cells(
         yield Cell(window, values, strip.part(Window(0, 0, window.width, window.height)))
 
 
+def tiles_of(width: int, height: int, tile_px: int, overlap: int) -> list[Window]:
+    """The tiles of a raster, all of one size, row by row; neighbours share `overlap` pixels.
+
+    They are as few as tiles of `tile_px` could be, and as small as their number allows: they reach past the raster by
+    less than `SIDE_MULTIPLE_PX` for each. A raster up to `LARGEST_TILE` tiles long is one tile along that line.
+    """
+    (cols, tile_width), (rows, tile_height) = (_split(length, tile_px, overlap) for length in (width, height))
+    return [
+        Window(col * (tile_width - overlap), row * (tile_height - overlap), tile_width, tile_height)
+        for row in range(rows)
+        for col in range(cols)
+    ]
+
+
+def _split(length: int, tile_px: int, overlap: int) -> tuple[int, int]:
+    """Number and side in pixels of the tiles along a line."""
+    if length <= LARGEST_TILE * tile_px:
+        return 1, _round_up(length)
+    count = math.ceil((length - overlap) / (tile_px - overlap))
+    return count, min(_round_up((length + (count - 1) * overlap) / count), tile_px)
+
+
+def _round_up(side: float) -> int:
+    return math.ceil(side / SIDE_MULTIPLE_PX) * SIDE_MULTIPLE_PX
+
+
 def _batches(lattice: list[Window]) -> Iterator[list[Window]]:
     """Groups of up to `BATCH` neighbouring windows of one row."""
     for _, in_row in groupby(lattice, key=lambda window: window.row):
@@ -120,29 +157,25 @@ def _batches(lattice: list[Window]) -> Iterator[list[Window]]:
 
 
 def _predict(network: Network, strip: Strip, origin: Window, group: list[Window]) -> FloatArray:
-    """Values (N, 18, size, size) of the windows in `group`; zero where a window shows nothing usable."""
-    size = network.tile_px
+    """Values (N, 18, H, W) of the windows in `group`; zero where a window shows nothing usable."""
     parts = [strip.part(_relative(window, origin)) for window in group]
     seen = [i for i, part in enumerate(parts) if part.usable_before.any() or part.usable_after.any()]
-    if not seen:
-        return np.zeros((len(group), CHANNELS, size, size), np.float32)
-    before = np.stack([_padded(parts[i].before, size) for i in seen])
-    after = np.stack([_padded(parts[i].after, size) for i in seen])
-    answer = network.predict(before, after)
-    values = np.concatenate((answer.surface_before, answer.surface_after, answer.change), axis=1, dtype=np.float32)
-    if len(seen) == len(group):
-        return values
-    spread = np.zeros((len(group), *values.shape[1:]), np.float32)
-    spread[seen] = values
-    return spread
+    new_array = np.empty if len(seen) == len(group) else np.zeros
+    values: FloatArray = new_array((len(group), CHANNELS, group[0].height, group[0].width), np.float32)
+    if seen:
+        before = np.stack([_padded(parts[i].before, group[i]) for i in seen])
+        after = np.stack([_padded(parts[i].after, group[i]) for i in seen])
+        answer = network.predict(before, after)
+        for i, *answers in zip(seen, answer.surface_before, answer.surface_after, answer.change, strict=True):
+            np.concatenate(answers, out=values[i])
+    return values
 
 
-def _padded(pixels: Pixels, size: int) -> Pixels:
-    """Pixels (H, W, 3) continued to (size, size, 3) by reflection at the right and lower edge."""
+def _padded(pixels: Pixels, window: Window) -> Pixels:
+    """Pixels (H, W, 3) continued to the window's size by reflection at the right and lower edge."""
     height, width = pixels.shape[:2]
-    if (height, width) == (size, size):
-        return pixels
-    return np.pad(pixels, ((0, size - height), (0, size - width), (0, 0)), mode="reflect")
+    below, right = window.height - height, window.width - width
+    return np.asarray(cv2.copyMakeBorder(pixels, 0, below, 0, right, cv2.BORDER_REFLECT_101), np.uint8)
 
 
 def _around(group: list[Window]) -> Window:
@@ -160,4 +193,4 @@ def _relative(window: Window, origin: Window) -> Window:
     return Window(window.col - origin.col, window.row - origin.row, window.width, window.height)
 
 
-__all__ = ["BATCH", "CHANNELS", "Cell", "Mask", "Network", "Pixels", "ReadStrip", "Strip", "cells"]
+__all__ = ["BATCH", "CHANNELS", "Cell", "Mask", "Network", "Pixels", "ReadStrip", "Strip", "cells", "tiles_of"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
@@ -101,7 +102,7 @@ def as_rgb(values: NDArray[np.uint8], palette: NDArray[np.uint8] | None) -> NDAr
         return np.asarray(palette[values[0]], np.uint8)
     if len(values) == 1:
         return np.repeat(values[0][:, :, None], 3, axis=2)
-    return np.ascontiguousarray(np.moveaxis(values, 0, 2))
+    return np.asarray(cv2.merge(list(values)), np.uint8)
 
 
 def _palette(dataset: rasterio.DatasetReader) -> NDArray[np.uint8]:

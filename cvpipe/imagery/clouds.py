@@ -43,14 +43,16 @@ def cloud(patch: Patch, other: Patch | None = None) -> Mask:
 
     With the `other` epoch given, blobs that are as bright there are left out: clouds do not stay.
     """
+    height, width = patch.valid.shape
     coarse = _coarse(patch)
+    if np.count_nonzero(_white(coarse, BRIGHTNESS)) * coarse.pixel_m**2 < AREA_M2:  # mostly so: the rest is saved
+        return np.zeros((height, width), bool)
     rim = _white(coarse, RIM_BRIGHTNESS)
     if other is not None:
         rim &= ~_white(_coarse(other), RIM_BRIGHTNESS)
     mask = _cloud_banks(_opened(rim, WIDTH_M / coarse.pixel_m), coarse)
     if not mask.any():
-        return np.zeros(patch.valid.shape, bool)
-    height, width = patch.valid.shape
+        return np.zeros((height, width), bool)
     full = cv2.resize(mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     return np.asarray((np.asarray(full) > 0) & patch.valid)
 
@@ -75,14 +77,17 @@ def _coarse(patch: Patch) -> _Coarse:
     height, width = patch.valid.shape
     size = max(round(width / factor), 1), max(round(height / factor), 1)
     pixels = cv2.resize(patch.pixels, size, interpolation=cv2.INTER_AREA)
-    share = cv2.resize(patch.valid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    return _Coarse(np.asarray(pixels, np.uint8), np.asarray(share) > 0.99, pixel_m * width / size[0])
+    valid = np.ones(size[::-1], bool)
+    if not patch.valid.all():
+        share = cv2.resize(patch.valid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        valid = np.asarray(share) > 0.99
+    return _Coarse(np.asarray(pixels, np.uint8), valid, pixel_m * width / size[0])
 
 
 def _white(coarse: _Coarse, brightness: int) -> Mask:
-    pixels = coarse.pixels.astype(np.int16)
-    low, spread = pixels.min(axis=2), np.ptp(pixels, axis=2)
-    warmth = pixels[:, :, 0] - pixels[:, :, 2]
+    red, green, blue = cv2.split(coarse.pixels)
+    low, high = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
+    spread, warmth = cv2.subtract(high, low), cv2.subtract(red, blue)  # negative differences are 0
     white = (low >= brightness) & (spread <= COLOUR_SPREAD) & (warmth <= WARMTH)
     return np.asarray(white & coarse.valid)
 
@@ -108,9 +113,15 @@ def _cloud_banks(white: Mask, coarse: _Coarse) -> Mask:
     return np.isin(labels, kept)
 
 
+def all_bands_within(pixels: NDArray[np.uint8], low: int, high: int) -> Mask:
+    """Pixels (H, W) of (H, W, 3) whose every band lies within low..high."""
+    within = cv2.inRange(pixels, np.full(3, low, np.uint8), np.full(3, high, np.uint8))
+    return np.asarray(within, np.uint8) > 0
+
+
 def wide_areas(mask: Mask, pixels: float) -> Mask:
     """The connected areas of a mask (H, W) with at least so many pixels."""
-    if mask.sum() < pixels:
+    if np.count_nonzero(mask) < pixels:
         return np.zeros_like(mask)
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     large = statistics[:, cv2.CC_STAT_AREA] >= pixels

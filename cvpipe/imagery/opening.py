@@ -20,7 +20,8 @@ from cvpipe.geo import WGS84, Grid, outline_in
 #: Settings of GDAL for every read. Remote reads (`/vsicurl`, `/vsis3`) will add theirs here.
 GDAL_SETTINGS: dict[str, str | int] = {
     "GDAL_NUM_THREADS": "ALL_CPUS",  # tiles of one request are decompressed in parallel: 1.6–2.3x on two cores
-    "GDAL_CACHEMAX": 256 * 2**20,  # MB of decoded tiles for the whole process; the default, 5 % of memory, is far more
+    "GDAL_CACHEMAX": 256
+    * 2**20,  # bytes of decoded tiles for the whole process; the default, 5 % of memory, is far more
     "GDAL_MAX_DATASET_POOL_SIZE": 64,  # sources that one VRT may hold open
     "GTIFF_POINT_GEO_IGNORE": "NO",  # "pixel is point" rasters are moved by half a pixel, as the standard says
 }

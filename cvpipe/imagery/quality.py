@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cvpipe.domain import Reason, Registration
 from cvpipe.imagery.alignment import MAX_SHIFT_PX, MIN_CONFIDENCE
-from cvpipe.imagery.clouds import Mask, cloud, grey, wide_areas
+from cvpipe.imagery.clouds import Mask, all_bands_within, cloud, grey, wide_areas
 from cvpipe.imagery.reading import Patch
 
 #: Saturated: all bands at the top of the scale, over at least this area in m². A white roof that dazzles the sensor is
@@ -68,7 +68,9 @@ def usable(patch: Patch, other: Patch | None = None) -> Mask:
 
     With the `other` epoch on the same grid, what looks like cloud in both is taken for ground.
     """
-    return patch.valid & ~cloud(patch, other) & ~_saturated(patch)
+    hidden = cloud(patch, other)
+    hidden |= _saturated(patch)
+    return np.asarray(patch.valid & ~hidden)
 
 
 def judge(
@@ -140,13 +142,14 @@ def _at_half_metre(picture: NDArray[np.float32], patch: Patch) -> NDArray[np.flo
 
 
 def _saturated(patch: Patch) -> Mask:
-    dazzling = np.asarray((patch.pixels >= SATURATED).all(axis=2))
+    dazzling = all_bands_within(patch.pixels, SATURATED, 255)
     return wide_areas(dazzling, SATURATED_AREA_M2 / patch.grid.pixel_area_m2())
 
 
 def _in_shadow(patch: Patch) -> Mask:
-    return np.asarray(patch.valid & (patch.pixels <= SHADOW_BRIGHTNESS).all(axis=2))
+    return np.asarray(patch.valid & all_bands_within(patch.pixels, 0, SHADOW_BRIGHTNESS))
 
 
 def _share(mask: Mask, inside: Mask) -> float:
-    return float(mask[inside].mean()) if inside.any() else 0.0
+    whole = np.count_nonzero(inside)
+    return float(np.count_nonzero(mask & inside) / whole) if whole else 0.0

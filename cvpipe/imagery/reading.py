@@ -102,7 +102,8 @@ class SceneReader:
             pixels, valid = self._scaled(grid, step)
         if not self._bands.declares_validity:
             valid &= ~self._collar_in(pixels, grid)
-        pixels[~valid] = 0
+        if not valid.all():
+            pixels[~valid] = 0
         return Patch(pixels, valid, grid)
 
     def overview(self, side_px: int = band_rules.OVERVIEW_SIDE_PX) -> Patch:
@@ -214,7 +215,7 @@ class SceneReader:
             values = self._dataset.read(
                 list(bands.indexes), window=window, out_shape=(len(bands.indexes), *shape), resampling=resampling
             )
-            valid = np.isfinite(values).all(axis=0)
+            valid = _finite(values)
             if bands.alpha is not None:
                 alpha = self._dataset.read(bands.alpha, window=window, out_shape=shape, resampling=resampling)
                 valid &= alpha > np.iinfo(alpha.dtype).max / 2 if alpha.dtype.kind in "ui" else alpha > 0
@@ -250,14 +251,21 @@ class SceneReader:
 
     def _collar_in(self, pixels: NDArray[np.uint8], grid: Grid) -> NDArray[np.bool_]:
         limits = np.zeros(3, np.uint8), np.full(3, COLLAR_BLACK, np.uint8)
-        black = np.asarray(cv2.inRange(pixels, *limits)) > 0
-        if black.mean() < COLLAR_SHARE or not self._collar.any():
+        black = np.asarray(cv2.inRange(pixels, *limits), np.uint8)
+        if cv2.countNonZero(black) < COLLAR_SHARE * black.size or not self._collar.any():
             return np.zeros(grid.shape, bool)
-        return in_collar(black, grid, self._collar, self.grid)
+        return in_collar(black > 0, grid, self._collar, self.grid)
 
 
 def _empty(grid: Grid) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
     return np.zeros((*grid.shape, 3), np.uint8), np.zeros(grid.shape, bool)
+
+
+def _finite(values: StoredValues) -> NDArray[np.bool_]:
+    """Pixels (H, W) whose every band is a number."""
+    if values.dtype.kind in "ui":
+        return np.ones(values.shape[1:], bool)
+    return np.asarray(np.isfinite(values).all(axis=0))
 
 
 def _whole_pixels(offset: float, scale: float, length: int) -> tuple[int, int]:

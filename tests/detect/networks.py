@@ -31,7 +31,8 @@ class PaintedNetwork:
     batches: list[int] = field(default_factory=list)
 
     def predict(self, before: Pixels, after: Pixels) -> Probabilities:
-        assert before.shape == after.shape == (len(before), self.tile_px, self.tile_px, 3)
+        assert before.shape == after.shape == (len(before), *before.shape[1:3], 3)
+        assert all(side % 32 == 0 and side <= 1.5 * self.tile_px for side in before.shape[1:3])
         self.batches.append(len(before))
         surface_before, surface_after = _surfaces(before), _surfaces(after)
         was, now = (s[:, SURFACES.index(Surface.STRUCTURE)] for s in (surface_before, surface_after))

@@ -51,6 +51,30 @@ def test_the_size_of_batches_does_not_matter(
     assert all(np.array_equal(found.probability[kind], expected.probability[kind]) for kind in ChangeKind)
 
 
+@pytest.mark.parametrize(
+    ("width", "height", "expected"),
+    [
+        (300, 40, [(0, 0, 320, 64)]),
+        (768, 512, [(0, 0, 768, 512)]),
+        (800, 100, [(0, 0, 480, 128), (352, 0, 480, 128)]),
+        (1280, 1, [(0, 0, 512, 32), (384, 0, 512, 32), (768, 0, 512, 32)]),
+    ],
+)
+def test_tiles_fit_the_raster(width: int, height: int, expected: list[tuple[int, int, int, int]]) -> None:
+    """A small raster is one tile of its own size; along a longer one, equal tiles share 128 px and hardly overhang."""
+    tiles = prediction.tiles_of(width, height, tile_px=512, overlap=128)
+    assert [(tile.col, tile.row, tile.width, tile.height) for tile in tiles] == expected
+
+
+@pytest.mark.parametrize("length", [1, 65, 97, 150, 200, 431, 1000])
+def test_tiles_cover_the_raster_and_waste_little(length: int) -> None:
+    tiles = prediction.tiles_of(length, 32, tile_px=64, overlap=16)
+    starts, side = [tile.col for tile in tiles], tiles[0].width
+    assert starts[-1] + 16 * (len(tiles) > 1) < length <= starts[-1] + side
+    assert starts == [i * (side - 16) for i in range(len(tiles))]
+    assert len(tiles) * side < length + 16 * (len(tiles) - 1) + 32 * len(tiles)
+
+
 def test_seams_leave_no_trace(patch: MakePatch) -> None:
     """Neighbouring tiles that answer 0 and 1 pass into each other: no step is steeper than the raised cosine."""
     grey = patch(np.full((200, 200, 3), 90, np.uint8))

@@ -93,6 +93,19 @@ def test_reversed_contrast_does_not_matter() -> None:
     assert found.confidence >= MIN_CONFIDENCE
 
 
+def test_odd_sides_do_not_matter() -> None:
+    before = town(301)[:, :217]
+    found = estimate_registration(patch_of(before), patch_of(moved(before, 5.3, -3.7)))
+    assert math.dist(found.shift_px, (5.3, -3.7)) < 0.1
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 3), (40, 9)], ids=str)
+def test_a_patch_narrower_than_the_search_tells_no_shift(shape: tuple[int, int]) -> None:
+    picture = town(64)[: shape[0], : shape[1]]
+    found = estimate_registration(patch_of(picture), patch_of(picture))
+    assert (found.shift_px, found.confidence) == ((0.0, 0.0), 0.0)
+
+
 def test_large_patch_votes_by_nine_windows() -> None:
     before = town(1100)
     found = estimate_registration(patch_of(before), patch_of(moved(before, -4.2, 6.4)))

@@ -23,17 +23,6 @@ DAYS = (date(2023, 5, 1), date(2024, 5, 1), date(2025, 5, 1))
 OLD_SHED, OTHER_SHED, NEW_SHED = np.s_[60:100, 60:120], np.s_[60:100, 180:240], np.s_[62:92, 70:110]
 
 
-class SizelessNetwork(PaintedNetwork):
-    """Takes tiles of any size, as a trained network does."""
-
-    def predict(self, before, after):  # type: ignore[no-untyped-def]
-        self.tile_px, kept = before.shape[1], self.tile_px
-        try:
-            return super().predict(before, after)
-        finally:
-            self.tile_px = kept
-
-
 def square(rows: slice, cols: slice, margin_px: int = 20) -> Polygon:
     """Outline (WGS 84) around a part of the scenes, `margin_px` wider on each side."""
     left, top = ORIGIN * (cols.start - margin_px, rows.start - margin_px)
@@ -63,7 +52,7 @@ SITES = [
 
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> PaintedNetwork:
-    found = SizelessNetwork()
+    found = PaintedNetwork()
     monkeypatch.setattr(job, "load_bundle", lambda _model, _device: found)
     return found
 
