@@ -6,6 +6,7 @@ only; it is listed, and the next run tries it again.
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import time
@@ -17,8 +18,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
 from typing import Any, Literal
-
-import rasterio.errors
 
 import cvpipe
 from cvpipe.assess import Rules, default_rules
@@ -33,6 +32,8 @@ from cvpipe.network.bundle import load_bundle
 from cvpipe.run.epochs import Epochs, choose_epochs
 from cvpipe.run.sites import Looked, PairKind, Readers, SitePair, assess, look
 from cvpipe.settings import WorkspaceSettings, read_settings
+
+LOG = logging.getLogger(__name__)
 
 #: Units that are read and aligned while the network works on the one before; bounds memory.
 READ_AHEAD = 3
@@ -203,7 +204,10 @@ def _work_through(job: _Job, pairs: list[SitePair], summary: RunSummary, progres
             assessment = assess(pair, seen, job.network, job.rules)
             _record(job, assessment, summary)
             summary.megapixels += seen.before.valid.size / 1e6 if seen else 0.0
-        except (CvpipeError, rasterio.errors.RasterioError, OSError, MemoryError) as error:
+        except CvpipeError as error:
+            summary.failures.append(Failure(pair.site.code, epoch, str(error)))
+        except Exception as error:  # whatever a pair dies of costs that pair only; the others are written
+            LOG.exception("%s %s", pair.site.code, epoch)
             summary.failures.append(Failure(pair.site.code, epoch, f"{type(error).__name__}: {error}"))
         if progress:
             progress(f"{pair.site.code} {epoch or ''}".strip())
