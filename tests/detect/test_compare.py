@@ -105,6 +105,14 @@ def test_pictures_of_any_size(shape: tuple[int, int], patch: MakePatch, network:
     }
 
 
+@pytest.mark.parametrize("shape", [(100, 100), (70, 700), (700, 70), (900, 900)])
+def test_rasters_narrower_than_two_overlaps_of_the_released_tile(shape: tuple[int, int], patch: MakePatch) -> None:
+    pixels = np.full((*shape, 3), 60, np.uint8)
+    pixels[20:50, 20:50] = RED
+    maps = compare(PaintedNetwork(tile_px=512), patch(pixels), patch(np.full_like(pixels, 60)))
+    assert maps.change[ChangeKind.STRUCTURE_REMOVED].sum() == 30 * 30
+
+
 def test_green_is_added_where_it_is_now_and_was_not_before(patch: MakePatch, network: PaintedNetwork) -> None:
     before, after = np.zeros((1, 4, 3), np.uint8), np.zeros((1, 4, 3), np.uint8)
     before[0, :, 1], after[0, :, 1] = (0, 255, 255, 51), (255, 255, 0, 204)
