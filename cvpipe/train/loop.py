@@ -10,6 +10,7 @@ import csv
 import json
 import logging
 import math
+import pickle
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -24,7 +25,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
-from cvpipe.domain import Surface
+from cvpipe.domain import SURFACES, Surface
 from cvpipe.errors import DatasetError
 from cvpipe.network.architecture import Design, Logits, SiameseNetwork, load_encoder
 from cvpipe.network.losses import IGNORE, change_loss, structure_dice, surface_loss
@@ -37,8 +38,6 @@ LOG = logging.getLogger(__name__)
 CHECKPOINT, LOG_FILE = "last.pt", "log.csv"
 #: What is measured on held-out pairs, in the order of `validate`.
 FIGURES = ("structure_iou", "removed_f1", "added_f1")
-#: Share of the loss that each surface gets beside the others: structures and rubble are what verdicts hang on.
-CLASS_WEIGHTS = {Surface.STRUCTURE: 2.0, Surface.RUBBLE: 1.5, Surface.NET: 1.5}
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,7 @@ def _learn(state: _State, batch: dict[str, Tensor], settings: TrainSettings, dev
     with autocast(device):
         logits = state.network(*(picture(batch[k], device) for k in ("before", "after")))
     labels = {k: batch[k].to(device).long() for k in ("surface_before", "surface_after", "change")}
-    surface = _surface_losses(logits, labels)
+    surface = _surface_losses(logits, labels, settings)
     change = change_loss(logits.change, labels["change"], positive_weight=settings.change_positive_weight)
     loss = surface + settings.change_weight * change
     state.optimiser.zero_grad(set_to_none=True)
@@ -147,10 +146,11 @@ def _learn(state: _State, batch: dict[str, Tensor], settings: TrainSettings, dev
     return {"surface_loss": round(surface.item(), 4), "change_loss": round(change.item(), 4)}
 
 
-def _surface_losses(logits: Logits, labels: dict[str, Tensor]) -> Tensor:
+def _surface_losses(logits: Logits, labels: dict[str, Tensor], settings: TrainSettings) -> Tensor:
     both = torch.cat([logits.surface_before, logits.surface_after])
     labels_both = torch.cat([labels["surface_before"], labels["surface_after"]])
-    weights = torch.tensor([CLASS_WEIGHTS.get(Surface(i), 1.0) for i in range(both.shape[1])], device=both.device)
+    named: dict[str, float] = {str(name): weight for name, weight in settings.class_weights.items()}
+    weights = torch.tensor([named.get(s.name.lower(), 1.0) for s in SURFACES], device=both.device)
     return surface_loss(both, labels_both, weights) + 0.5 * structure_dice(both, labels_both)
 
 
@@ -207,12 +207,27 @@ def _start(settings: TrainSettings, folder: Path, device: torch.device) -> _Stat
             )
         with np.load(path) as tensors:
             load_encoder(network, dict(tensors))
+    if settings.start_network is not None:
+        _load_network(network, settings.start_network)
     network.freeze_encoder_stages(settings.frozen_encoder_stages)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = _State(network, deepcopy(network).requires_grad_(False), _optimiser(network, settings))
     if (folder / CHECKPOINT).exists():
         _resume(state, folder / CHECKPOINT, settings, device)
     return state
+
+
+def _load_network(network: SiameseNetwork, checkpoint: Path) -> None:
+    """Start from the averaged weights of another job's checkpoint."""
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+        network.load_state_dict(content["average"])
+    except (OSError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
+        raise DatasetError(
+            f"no checkpoint of this design ({type(error).__name__})",
+            where=checkpoint,
+            remedy="Run the job that makes it first, or correct `start_network`.",
+        ) from error
 
 
 def _optimiser(network: SiameseNetwork, settings: TrainSettings) -> torch.optim.Optimizer:

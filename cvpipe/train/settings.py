@@ -12,6 +12,7 @@ from cvpipe.settings import Settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
+SurfaceName = Literal["other", "structure", "rubble", "bare", "net", "vegetation", "paved", "water"]
 
 
 class DesignSettings(Settings):
@@ -49,6 +50,7 @@ class TrainSettings(Settings):
     name: str
     design: DesignSettings = Field(default_factory=DesignSettings)
     start_encoder: Path | None = None
+    start_network: Path | None = None
     gsd_m: Positive = 0.3
     tile_px: Annotated[int, Field(ge=64, multiple_of=32)] = 512
     sources: tuple[Annotated[PictureSource | DrawnSource, Field(discriminator="kind")], ...]
@@ -64,6 +66,7 @@ class TrainSettings(Settings):
     weight_decay: float = 1e-2
     warmup_steps: int = 100
     ema_decay: Share = 0.995
+    class_weights: dict[SurfaceName, Positive] = Field(default_factory=dict)
     change_weight: Positive = 1.0
     change_positive_weight: Positive = 3.0
     unchanged_share: Share = 0.5
