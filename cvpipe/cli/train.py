@@ -61,6 +61,6 @@ def train(
         return
     folder = out or models_dir() / settings.name
     found = release(trained.network, settings, folder, work / "drawn", trained.step)
-    rows = [(kind.value, found.thresholds[kind], f"{found.f1[kind]:.3f}") for kind in found.thresholds]
+    rows = [(kind.value, f"{found.thresholds[kind]:.2f}", f"{found.f1[kind]:.3f}") for kind in found.thresholds]
     console.print_table(f"Chosen on {found.pairs} held-out pairs", ("kind", "threshold", "F1"), rows)
     console.out.print(f"bundle: {folder}", soft_wrap=True, markup=False)

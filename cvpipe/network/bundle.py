@@ -58,6 +58,7 @@ class BundleSettings(Settings):
     design: dict[str, Any]
     gsd_m: float = Field(gt=0)
     tile_px: int = Field(gt=0, multiple_of=STRIDE)
+    surface_bias: tuple[float, ...] = Field(min_length=len(SURFACES), max_length=len(SURFACES))
     surface_temperature: float = Field(gt=0)
     change_temperature: float = Field(gt=0)
     thresholds: dict[ChangeKind, float]
@@ -85,6 +86,7 @@ class Network:
         self.min_area_m2: Mapping[ChangeKind, float] = settings.min_area_m2
         self.device = device
         self._temperatures = settings.surface_temperature, settings.change_temperature
+        self._surface_bias = torch.tensor(settings.surface_bias, device=device).view(-1, 1, 1)
         if device.type == "cpu":
             tune_allocator()
         folded(module.encoder)
@@ -98,8 +100,8 @@ class Network:
             logits = self._module(*(self._input(x) for x in (before, after)))
         surface, change = self._temperatures
         answers = [
-            torch.softmax(logits.surface_before.float() / surface, 1),
-            torch.softmax(logits.surface_after.float() / surface, 1),
+            torch.softmax((logits.surface_before.float() + self._surface_bias) / surface, 1),
+            torch.softmax((logits.surface_after.float() + self._surface_bias) / surface, 1),
             torch.sigmoid(logits.change.float() / change),
         ]
         return Probabilities(*(a[..., :height, :width].cpu().numpy() for a in answers))
@@ -176,12 +178,16 @@ def write_bundle(
         (stage / CARD).write_text(card, encoding="utf-8")
         if folder.exists():
             folder.rename(Path(name) / "old")
+        for part in stage.iterdir():
+            part.chmod(0o644)
         stage.rename(folder)
     return digest
 
 
 def _write_parts(folder: Path, module: SiameseNetwork, settings: BundleSettings, properties: Mapping[str, Any]) -> str:
-    save_file({k: v.detach().cpu().numpy() for k, v in module.state_dict().items()}, folder / WEIGHTS)
+    # safetensors writes an array's memory as it lies: channels-last weights must be laid out anew first
+    tensors = {k: np.array(v.detach().cpu().numpy(), order="C") for k, v in module.state_dict().items()}
+    save_file(tensors, folder / WEIGHTS)
     item = _item(settings, _sha256(folder / WEIGHTS), properties)
     (folder / ITEM).write_text(json.dumps(item.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return _checked_settings(folder)[1]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cvpipe.domain import ChangeKind
+from cvpipe.domain import SURFACES, ChangeKind
 from cvpipe.network.architecture import SiameseNetwork
 from cvpipe.network.bundle import FORMAT, BundleSettings, design_settings, write_bundle
 from cvpipe.network.losses import IGNORE, NOT_STRUCTURE
@@ -26,6 +26,9 @@ STRUCTURE_KINDS = (ChangeKind.STRUCTURE_REMOVED, ChangeKind.STRUCTURE_ADDED)
 
 #: Thresholds that are tried. The one with the best F1 on held-out pairs is taken.
 CANDIDATES = np.round(np.arange(0.2, 0.91, 0.05), 2)
+#: Offsets that are tried for the logits of a rare surface, and the share of labelled ground below which one is rare.
+OFFSETS = np.round(np.arange(-4.0, 1.01, 0.25), 2)
+RARE_SHARE = 0.05
 #: Green changes are read off two surface maps; each side is the likelier one above a half.
 GREEN_THRESHOLD = 0.5
 #: Smallest polygon of each kind, m²: a shed, and a tree's crown.
@@ -39,8 +42,9 @@ MIN_AREA_M2 = {
 
 @dataclass(frozen=True)
 class Calibration:
-    """Temperatures of both heads, thresholds of the structure kinds, and the F1 they reach on held-out pairs."""
+    """Offsets of surface logits, temperatures of both heads, thresholds of the structure kinds, and the F1 reached."""
 
+    surface_bias: tuple[float, ...]
     surface_temperature: float
     change_temperature: float
     thresholds: dict[ChangeKind, float]
@@ -61,6 +65,8 @@ class _Answers:
 def calibrate(network: SiameseNetwork, pairs: PairDataset) -> Calibration:
     """Fit temperatures (Guo et al. 2017, "On calibration of modern neural networks"), then choose thresholds."""
     answers = _ask(network, pairs)
+    bias = _surface_bias(answers)
+    answers = replace(answers, surface=answers.surface + torch.tensor(bias)[:, None])
     change_t = _temperature(lambda t: _change_nll(answers, t))
     surface_t = _temperature(lambda t: _surface_nll(answers, t))
     thresholds, scores = {}, {}
@@ -71,7 +77,7 @@ def calibrate(network: SiameseNetwork, pairs: PairDataset) -> Calibration:
         f1 = [_f1(p > t, truth) for t in CANDIDATES]
         best = int(np.argmax(f1))
         thresholds[kind], scores[kind] = float(CANDIDATES[best]), round(f1[best], 4)
-    return Calibration(surface_t, change_t, thresholds, scores, len(pairs))
+    return Calibration(bias, surface_t, change_t, thresholds, scores, len(pairs))
 
 
 def release(network: SiameseNetwork, settings: TrainSettings, folder: Path, cache: Path, steps: int) -> Calibration:
@@ -88,6 +94,7 @@ def release(network: SiameseNetwork, settings: TrainSettings, folder: Path, cach
         design=design_settings(network.design),
         gsd_m=settings.gsd_m,
         tile_px=settings.tile_px,
+        surface_bias=found.surface_bias,
         surface_temperature=found.surface_temperature,
         change_temperature=found.change_temperature,
         thresholds={
@@ -125,10 +132,32 @@ def _ask(network: SiameseNetwork, pairs: PairDataset) -> _Answers:
     return _Answers(torch.cat(change, 1), torch.cat(change_labels, 1), torch.cat(surface, 1), torch.cat(surface_labels))
 
 
-def _temperature(loss) -> float:  # type: ignore[no-untyped-def]
+def _surface_bias(answers: _Answers) -> tuple[float, ...]:
+    """Offsets of the surface logits that undo what class weights did to rare surfaces.
+
+    Logit adjustment (Menon et al. 2021, "Long-tail learning via logit adjustment"), with each surface's offset chosen
+    for its own IoU on the known labels, rarest surface first. A surface that is not labelled keeps its logits.
+    """
+    known = answers.surface_labels < NOT_STRUCTURE
+    logits, labels = answers.surface[:, known].float(), answers.surface_labels[known].long()
+    share = torch.bincount(labels, minlength=len(SURFACES)).float() / max(len(labels), 1)
+    bias = torch.zeros(len(SURFACES))
+    for surface in share.argsort().tolist():
+        if 0 < share[surface] < RARE_SHARE:
+            others = (logits + bias[:, None]).index_fill(0, torch.tensor([surface]), -torch.inf).amax(0)
+            scores = [_iou(logits[surface] + offset > others, labels == surface) for offset in OFFSETS]
+            bias[surface] = float(OFFSETS[int(np.argmax(scores))])
+    return tuple(round(b, 2) for b in bias.tolist())
+
+
+def _iou(found: Tensor, truth: Tensor) -> float:
+    return int((found & truth).sum()) / max(int((found | truth).sum()), 1)
+
+
+def _temperature(loss: Callable[[float], float]) -> float:
     """The temperature between 0.5 and 3 with the least loss, to two digits."""
     tried = np.round(np.exp(np.linspace(np.log(0.5), np.log(3.0), 40)), 2)
-    return float(min(tried, key=loss))
+    return min((float(t) for t in tried), key=loss)
 
 
 def _change_nll(answers: _Answers, temperature: float) -> float:

@@ -59,6 +59,7 @@ def settings() -> BundleSettings:
         design=design_settings(TINY),
         gsd_m=0.3,
         tile_px=64,
+        surface_bias=(0.0,) * 8,
         surface_temperature=1.0,
         change_temperature=1.0,
         thresholds=dict.fromkeys(ChangeKind, 0.5),

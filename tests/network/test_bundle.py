@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from cvpipe.domain import SURFACES, ChangeKind
+from cvpipe.domain import SURFACES, ChangeKind, Surface
 from cvpipe.network.architecture import SiameseNetwork
 from cvpipe.network.bundle import (
     BundleSettings,
@@ -64,6 +64,26 @@ def test_the_answer_is_that_of_the_network_that_was_written(
     # bfloat16, where the processor has it, is off by a few thousandths
     assert np.abs(found.change - torch.sigmoid(logits.change).numpy()).mean() < 0.01
     assert np.abs(found.surface_after - torch.softmax(logits.surface_after, 1).numpy()).mean() < 0.01
+
+
+def test_weights_in_channels_last_memory_are_written_in_their_own_order(
+    loaded: Network,
+    network: SiameseNetwork,
+    settings: BundleSettings,
+    golden_pair: tuple[np.ndarray, np.ndarray],
+    tmp_path: Path,
+) -> None:
+    trained = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    digest = write_bundle(tmp_path / "tiny", trained, settings, golden_pair, {}, "# tiny\n")
+    assert digest == loaded.digest
+
+
+def test_an_offset_lifts_its_surface(network: SiameseNetwork, settings: BundleSettings) -> None:
+    lifted = tuple(100.0 if surface is Surface.NET else 0.0 for surface in SURFACES)
+    offset = settings.model_copy(update={"surface_bias": lifted})
+    found = Network(network, offset, "", torch.device("cpu")).predict(noise(1, 32, 32), noise(1, 32, 32, seed=1))
+    assert (found.surface_before.argmax(axis=1) == Surface.NET).all()
+    assert (found.surface_after.argmax(axis=1) == Surface.NET).all()
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (33, 1), (33, 70), (64, 64)])
