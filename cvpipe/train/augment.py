@@ -133,6 +133,13 @@ def seasoned(pixels: Pixels, strength: float) -> Pixels:
     return out
 
 
+def coarsened(pixels: Pixels, factor: float) -> Pixels:
+    """The picture as a sensor with `factor` times larger pixels saw it, enlarged again as the reader would."""
+    height, width = pixels.shape[:2]
+    small = cv2.resize(pixels, (round(width / factor), round(height / factor)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_LINEAR).astype(np.uint8, copy=False)
+
+
 def hazed(pixels: Pixels, density: float, rng: np.random.Generator) -> Pixels:
     """Mix in bright air light, denser on one side of the picture than on the other."""
     corners = (density * rng.uniform(0.4, 1.0, (2, 2))).astype(np.float32)

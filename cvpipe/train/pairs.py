@@ -22,7 +22,7 @@ from torch.utils.data import Dataset
 from cvpipe.domain import Surface
 from cvpipe.errors import DatasetError
 from cvpipe.train import pictures
-from cvpipe.train.augment import Cut, Light, crop, displaced
+from cvpipe.train.augment import Cut, Light, coarsened, crop, displaced
 from cvpipe.train.pictures import Picture, Pixels
 from cvpipe.train.settings import DrawnSource, PictureSource, TrainSettings, shared_path
 from cvpipe.train.simulate import Banks, Cutout, Epoch, alter_ground, change_labels, simulate_change
@@ -32,6 +32,8 @@ LOG = logging.getLogger(__name__)
 
 #: Side of the ground textures kept for filling, px, and how many of each surface are kept.
 TEXTURE_PX, TEXTURES = 96, 160
+#: How much coarser than the network's pixel a scene may be that is enlarged for it.
+COARSENESS = (1.3, 2.2)
 #: Structures cut out for pasting: smallest and largest side, m, and how many are kept.
 CUTOUT_SIDES_M, CUTOUTS = (3.0, 60.0), 1500
 
@@ -137,6 +139,9 @@ class PairDataset(Dataset[dict[str, Tensor]]):
     def _seen(self, before: Epoch, after: Epoch, change: Pixels, rng: np.random.Generator) -> Pair:
         """Both epochs as two overflights saw them; what was added moves with the later one."""
         assert self._light is not None
+        if self._settings.coarse_share and rng.random() < self._settings.coarse_share:
+            factor = float(rng.uniform(*COARSENESS))
+            before.pixels, after.pixels = coarsened(before.pixels, factor), coarsened(after.pixels, factor)
         if rng.random() < self._settings.still_share:
             return Pair(before.pixels, after.pixels, before.surface, after.surface, change)
         usual, rare = self._settings.shift_px
