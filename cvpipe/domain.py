@@ -193,7 +193,8 @@ class Registration:
     """How the later epoch was moved onto the earlier one.
 
     `shift_px` is (x, y): how far, in pixels of the common grid, the later picture's content lay to the right of
-    and below the earlier one's before it was moved back. `residual_px` is what is left; `confidence` in 0..1.
+    and below the earlier one's before it was moved back. `residual_px` is what is left, infinite where no
+    shift could be found and the scenes' own georeference holds; `confidence` in 0..1.
     """
 
     shift_px: tuple[float, float] = (0.0, 0.0)

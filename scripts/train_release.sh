@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Train the network that is released, in stretches of MINUTES (default 9) for machines that are lent by the call:
+# Train the network that is released, in stretches of MINUTES (default 9) for machines with a time limit:
 # run it again until it prints the bundle's folder. Needs no network; pictures are read from $CVPIPE_SHARED
 # (default ../shared), checkpoints and drawn patches are kept in .cache/train, where each job finds the one before.
 #

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from cvpipe.domain import ChangeKind, Criterion, Measurements, Outcome, Question, Reason, Registration, Surface, Verdict
@@ -23,7 +24,6 @@ def measurements_as_plain(measured: Measurements) -> dict[str, Any]:
 
 def measurements_of(plain: dict[str, Any]) -> Measurements:
     """Inverse of `measurements_as_plain`."""
-    shift_x, shift_y = plain["registration"]["shift_px"]
     return Measurements(
         site_area_m2=plain["site_area_m2"],
         valid_share=plain["valid_share"],
@@ -31,7 +31,7 @@ def measurements_of(plain: dict[str, Any]) -> Measurements:
         surface_after_m2=_surfaces_of(plain["surface_after_m2"]),
         change_m2={ChangeKind(kind): area for kind, area in plain["change_m2"].items()},
         retained_m2=plain["retained_m2"],
-        registration=Registration(**{**plain["registration"], "shift_px": (shift_x, shift_y)}),
+        registration=_registration_of(plain["registration"]),
         reasons=tuple(Reason(reason) for reason in plain["reasons"]),
     )
 
@@ -71,11 +71,18 @@ def _criterion_as_plain(criterion: Criterion) -> dict[str, Any]:
 
 
 def _registration_as_plain(registration: Registration) -> dict[str, Any]:
+    """A shift that could not be found has an infinite residual, which JSON does not know: null stands for it."""
     return {
         "shift_px": [float(shift) for shift in registration.shift_px],
-        "residual_px": float(registration.residual_px),
+        "residual_px": None if registration.residual_px == math.inf else float(registration.residual_px),
         "confidence": float(registration.confidence),
     }
+
+
+def _registration_of(plain: dict[str, Any]) -> Registration:
+    x, y = plain["shift_px"]
+    residual = math.inf if plain["residual_px"] is None else plain["residual_px"]
+    return Registration((x, y), residual, plain["confidence"])
 
 
 def _surfaces_as_plain(areas: dict[Surface, float]) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -175,7 +176,8 @@ def _facts(page: SiteContent, words: Words) -> tuple[tuple[str, str], ...]:
 def _measured_facts(measured: Measurements, words: Words) -> tuple[tuple[str, str], ...]:
     registration = measured.registration
     x, y = registration.shift_px
-    shift = f"{x:+.1f}, {y:+.1f} px ({words.residual} {registration.residual_px:.2f} px)"
+    found = math.isfinite(registration.residual_px)
+    shift = f"{x:+.1f}, {y:+.1f} px ({words.residual} {registration.residual_px:.2f} px)" if found else words.no_shift
     return (words.seen_share, amount(measured.valid_share, "share", words.lang)), (words.shift, shift)
 
 

@@ -93,6 +93,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "site_boundary": ("Site boundary", "点位边界"),
     "shift": ("Shift removed", "已校正位移"),
     "residual": ("left", "残差"),
+    "no_shift": ("not found; the scenes' own georeference holds", "未能估计，以影像自身坐标为准"),
     "seen_share": ("Seen at both epochs", "两期可见"),
     "criterion": ("Criterion", "判据"),
     "value": ("Measured", "实测"),

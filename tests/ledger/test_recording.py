@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
@@ -11,7 +12,7 @@ import pytest
 import shapely
 from shapely.geometry import Point, Polygon, box
 
-from cvpipe.domain import Assessment, Change, ChangeKind, Measurements, SiteStatus
+from cvpipe.domain import Assessment, Change, ChangeKind, Measurements, Registration, SiteStatus
 from cvpipe.errors import LedgerError
 from cvpipe.geo import area_m2
 from cvpipe.ledger import Ledger, Observed
@@ -115,3 +116,12 @@ def _outlines(ledger: Ledger) -> dict[str, Polygon]:
     ledger.close()  # GDAL must not read what this process holds open
     _, _, blobs, (codes,) = pyogrio.raw.read(ledger.path, layer="assessments", columns=["site_code"])
     return dict(zip(codes, shapely.from_wkb(blobs), strict=True))
+
+
+def test_a_shift_that_was_not_found_is_kept_as_such(filled: Ledger) -> None:
+    told = samples.assessment("SJS-002", "unaligned")
+    assert told.measurements is not None
+    unknown = replace(told.measurements, registration=Registration((0.0, 0.0), math.inf, 0.1))
+    assert filled.record(1, replace(told, measurements=unknown))
+    kept = next(r.assessment for r in filled.assessments("SJS-002") if r.assessment.key == "unaligned")
+    assert kept.measurements == unknown
