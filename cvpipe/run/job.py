@@ -145,11 +145,6 @@ def plan(workspace: Workspace, options: RunOptions | None = None) -> list[Planne
     return planned
 
 
-def pending_pairs(workspace: Workspace, options: RunOptions | None = None) -> list[PlannedPair]:
-    """The planned pairs that the ledger does not know yet."""
-    return [pair for pair in plan(workspace, options) if not pair.known]
-
-
 def _opened(workspace: Workspace, options: RunOptions, stack: ExitStack) -> _Job:
     settings = workspace.settings()
     rules = read_settings(settings.rules, Rules) if settings.rules else default_rules()

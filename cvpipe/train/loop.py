@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -181,7 +180,7 @@ def _batches(pairs: PairDataset, settings: TrainSettings, step: int) -> Iterator
             batch_size=settings.batch,
             num_workers=settings.workers,
             collate_fn=collated,
-            worker_init_fn=partial(_worker, settings.seed),
+            worker_init_fn=_one_thread,
             persistent_workers=settings.workers > 0,
             prefetch_factor=4 if settings.workers else None,
             pin_memory=torch.cuda.is_available(),
@@ -189,9 +188,8 @@ def _batches(pairs: PairDataset, settings: TrainSettings, step: int) -> Iterator
     )
 
 
-def _worker(seed: int, worker: int) -> None:
+def _one_thread(_worker: int) -> None:
     torch.set_num_threads(1)
-    LOG.debug("worker %d of seed %d is up", worker, seed)
 
 
 def _start(settings: TrainSettings, folder: Path, device: torch.device) -> _State:

@@ -82,12 +82,11 @@ def calibrate(network: SiameseNetwork, pairs: PairDataset) -> Calibration:
 
 def release(network: SiameseNetwork, settings: TrainSettings, folder: Path, cache: Path, steps: int) -> Calibration:
     """Calibrate on held-out places and write the bundle into `folder`."""
-    learn, held = materials_of(settings, cache)
+    _, held = materials_of(settings, cache)
     unseen = PairDataset(
         held, banks_of(held, settings.seed), settings, 4 * settings.validation_pairs, settings.seed + 2
     )
     found = calibrate(network, unseen)
-    del learn
     bundle = BundleSettings(
         format=FORMAT,
         name=settings.name,
