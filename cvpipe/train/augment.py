@@ -19,6 +19,9 @@ import albumentations as A
 from cvpipe.network.losses import IGNORE
 from cvpipe.train.pictures import Picture, Pixels
 
+#: Nearest neighbour, the library's own choice, would move edges by up to two pixels.
+_SMOOTH = {"downscale": cv2.INTER_AREA, "upscale": cv2.INTER_LINEAR}
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -88,14 +91,15 @@ class Light:
     def __init__(self) -> None:
         self._transform = A.Compose(
             [
-                A.RandomBrightnessContrast(brightness_limit=0.2, contrast_limit=0.3, p=0.8),
+                A.RandomBrightnessContrast(brightness_limit=0.25, contrast_limit=0.35, p=0.8),
                 A.RandomGamma(gamma_limit=(70, 140), p=0.4),
                 A.HueSaturationValue(hue_shift_limit=8, sat_shift_limit=35, val_shift_limit=0, p=0.5),
-                A.RGBShift(r_shift_limit=14, g_shift_limit=14, b_shift_limit=14, p=0.5),
+                A.RGBShift(r_shift_limit=20, g_shift_limit=20, b_shift_limit=20, p=0.5),
+                A.RandomToneCurve(scale=0.15, per_channel=True, p=0.3),
                 A.OneOf(
                     [
                         A.GaussianBlur(blur_limit=(3, 5), p=1.0),
-                        A.Downscale(scale_range=(0.5, 0.8), p=1.0),
+                        A.Downscale(scale_range=(0.5, 0.8), interpolation_pair=_SMOOTH, p=1.0),
                         A.Sharpen(alpha=(0.1, 0.4), p=1.0),
                     ],
                     p=0.4,

@@ -10,7 +10,6 @@ import csv
 import json
 import logging
 import math
-import pickle
 import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -29,6 +28,7 @@ from cvpipe.errors import DatasetError
 from cvpipe.network.architecture import Design, Logits, SiameseNetwork, load_encoder
 from cvpipe.network.losses import IGNORE, change_loss, structure_dice, surface_loss
 from cvpipe.network.processor import autocast, tune_allocator
+from cvpipe.train.checkpoints import load_average
 from cvpipe.train.pairs import PairDataset, banks_of, collated, materials_of
 from cvpipe.train.settings import TrainSettings, shared_path
 
@@ -206,26 +206,13 @@ def _start(settings: TrainSettings, folder: Path, device: torch.device) -> _Stat
         with np.load(path) as tensors:
             load_encoder(network, dict(tensors))
     if settings.start_network is not None:
-        _load_network(network, settings.start_network)
+        load_average(network, settings.start_network)
     network.freeze_encoder_stages(settings.frozen_encoder_stages)
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = _State(network, deepcopy(network).requires_grad_(False), _optimiser(network, settings))
     if (folder / CHECKPOINT).exists():
         _resume(state, folder / CHECKPOINT, settings, device)
     return state
-
-
-def _load_network(network: SiameseNetwork, checkpoint: Path) -> None:
-    """Start from the averaged weights of another job's checkpoint."""
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        network.load_state_dict(content["average"])
-    except (OSError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
-        raise DatasetError(
-            f"no checkpoint of this design ({type(error).__name__})",
-            where=checkpoint,
-            remedy="Run the job that makes it first, or correct `start_network`.",
-        ) from error
 
 
 def _optimiser(network: SiameseNetwork, settings: TrainSettings) -> torch.optim.Optimizer:

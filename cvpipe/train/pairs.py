@@ -23,8 +23,10 @@ from cvpipe.domain import Surface
 from cvpipe.errors import DatasetError
 from cvpipe.train import pictures
 from cvpipe.train.augment import Cut, Light, coarsened, crop, displaced
+from cvpipe.train.checkpoints import averaged_network
 from cvpipe.train.pictures import Picture, Pixels
-from cvpipe.train.settings import DrawnSource, PictureSource, TrainSettings, shared_path
+from cvpipe.train.self_labels import guessed_scenes
+from cvpipe.train.settings import DrawnSource, GuessedSource, PictureSource, TrainSettings, shared_path
 from cvpipe.train.simulate import Banks, Cutout, Epoch, alter_ground, change_labels, simulate_change
 from cvpipe.world import draw_patch
 
@@ -163,10 +165,10 @@ def materials_of(settings: TrainSettings, cache: Path) -> tuple[list[Material], 
     learn: list[Material] = []
     held: list[Material] = []
     for source in settings.sources:
-        items = _items(source, cache)
+        items = _items(source, settings, cache)
         for materials, kept in ((learn, False), (held, True)):
             chosen = [item for item in items if _held_out(item.place, settings) == kept]
-            if chosen:
+            if chosen and not (kept and isinstance(source, GuessedSource)):  # guesses are no measure
                 materials.append(Material(chosen, source.weight, source.gsd_range_m))
         LOG.info("%s: %d pictures", source.kind, len(items))
     if not learn or not held:
@@ -192,9 +194,14 @@ def _held_out(place: str, settings: TrainSettings) -> bool:
     return any(place.startswith(start) for start in settings.held_out_places)
 
 
-def _items(source: PictureSource | DrawnSource, cache: Path) -> Sequence[Picture | DrawnPair]:
+def _items(
+    source: PictureSource | GuessedSource | DrawnSource, settings: TrainSettings, cache: Path
+) -> Sequence[Picture | DrawnPair]:
     if isinstance(source, DrawnSource):
         return _drawn(source, cache)
+    if isinstance(source, GuessedSource):
+        network = averaged_network(settings.design, source.guessed_by)
+        return guessed_scenes(shared_path(source.folder), network, cache)
     read = {
         "dubai": pictures.dubai,
         "drone": pictures.drone_mosaics,

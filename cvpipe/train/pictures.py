@@ -85,7 +85,7 @@ def dubai(folder: Path) -> list[Picture]:
     def load(paths: tuple[Path, Path]) -> Picture:
         image, mask = paths
         surface = _without_blocks(table[_grey(mask)])
-        return Picture(_rgb(image), surface, gsd_m=0.5, place=f"dubai/{image.stem.split('_')[0]}")
+        return Picture(read_rgb(image), surface, gsd_m=0.5, place=f"dubai/{image.stem.split('_')[0]}")
 
     return _in_threads(load, list(_image_mask_paths(folder)))
 
@@ -121,7 +121,7 @@ def structure_free_scenes(folder: Path) -> list[Picture]:
 
     def load(scene: tuple[Path, int]) -> Picture:
         image, code = scene
-        pixels = _rgb(image)
+        pixels = read_rgb(image)
         return Picture(pixels, np.full(pixels.shape[:2], code, np.uint8), gsd_m=0.3, place=f"ucmerced/{image.stem}")
 
     if not (folder / "images").is_dir():
@@ -157,7 +157,7 @@ def _tile_number(image: Path) -> tuple[str, int, int, int]:
 
 def _tile(image: Path, mask: Path, side: int) -> tuple[Pixels, NDArray[np.bool_]]:
     """RGB (side, side, 3) of a tile, and where structures stand in it."""
-    pixels, structure = _rgb(image), _grey(mask) > 127
+    pixels, structure = read_rgb(image), _grey(mask) > 127
     for path, shape in ((image, pixels.shape[:2]), (mask, structure.shape)):
         if shape != (side, side):
             raise DatasetError(
@@ -189,7 +189,8 @@ def _image_mask_paths(folder: Path) -> Iterator[tuple[Path, Path]]:
         yield image, by_stem[image.stem]
 
 
-def _rgb(path: Path) -> Pixels:
+def read_rgb(path: Path) -> Pixels:
+    """A picture file as RGB (H, W, 3) uint8. Raises DatasetError for one that cannot be read."""
     found = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if found is None:
         raise DatasetError("not a readable picture", where=path, remedy="Remove or replace it.")

@@ -33,6 +33,20 @@ class PictureSource(Settings):
     licence: str
 
 
+class GuessedSource(Settings):
+    """Pictures without labels that an earlier network labels where it is sure (`self_labels`); never held out.
+
+    `guessed_by` is the checkpoint whose averaged network is asked.
+    """
+
+    kind: Literal["guessed"]
+    folder: Path
+    guessed_by: Path
+    weight: Positive
+    gsd_range_m: tuple[Positive, Positive]
+    licence: str
+
+
 class DrawnSource(Settings):
     """Patches of the drawn world; pairs are two of a patch's epochs."""
 
@@ -53,7 +67,7 @@ class TrainSettings(Settings):
     start_network: Path | None = None
     gsd_m: Positive = 0.3
     tile_px: Annotated[int, Field(ge=64, multiple_of=32)] = 512
-    sources: tuple[Annotated[PictureSource | DrawnSource, Field(discriminator="kind")], ...]
+    sources: tuple[Annotated[PictureSource | GuessedSource | DrawnSource, Field(discriminator="kind")], ...]
     held_out_places: tuple[str, ...]
     seed: int = 0
     steps: Annotated[int, Field(ge=1)]

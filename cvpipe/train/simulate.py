@@ -79,9 +79,11 @@ class Banks:
 def change_labels(before: Epoch, after: Epoch, edge_px: int = 1) -> Pixels:
     """Labels (2, H, W): structure removed, structure added; 1, 0, or IGNORE at edges and where a label is unknown.
 
-    Pixels within `edge_px` of a change's outline are ignored: no two people draw the same edge.
+    Pixels within `edge_px` of a change's outline are ignored: no two people draw the same edge. Where both epochs
+    still hold the very same pixels nothing changed, whatever the ground is.
     """
-    unknown = (before.surface == IGNORE) | (after.surface == IGNORE)
+    edited = (before.pixels != after.pixels).any(axis=2)
+    unknown = ((before.surface == IGNORE) | (after.surface == IGNORE)) & edited
     same = before.structure & after.structure & (before.identity == after.identity)
     out = []
     for there in (before.structure, after.structure):
@@ -97,11 +99,13 @@ def simulate_change(
     """Apply `edits` random edits in place, each to one epoch or the other."""
     for _ in range(edits):
         target = before if rng.random() < 0.5 else after
-        kind = rng.choice(("fill", "paste", "ground"), p=(0.45, 0.35, 0.2))
+        kind = rng.choice(("fill", "paste", "replace", "ground"), p=(0.4, 0.3, 0.12, 0.18))
         if kind == "fill":
             fill_structures(target, banks, rng)
         elif kind == "paste":
             paste_structure(target, banks, gsd_m, rng)
+        elif kind == "replace":
+            replace_structure(target, banks, gsd_m, rng)
         else:
             alter_ground(target, banks, rng)
 
@@ -158,6 +162,33 @@ def paste_structure(epoch: Epoch, banks: Banks, gsd_m: float, rng: np.random.Gen
         if not (epoch.structure[spot] & piece.mask).any():
             _set_down(epoch, piece, row, col, rng)
             return
+
+
+def replace_structure(epoch: Epoch, banks: Banks, gsd_m: float, rng: np.random.Generator) -> None:
+    """Take one structure of an epoch away and set another down on its spot, in place: removed and added at once."""
+    count, ids, stats, centres = cv2.connectedComponentsWithStats(epoch.structure.astype(np.uint8), connectivity=4)
+    able = [i for i in range(1, count) if stats[i, cv2.CC_STAT_AREA] >= SMALLEST_STRUCTURE]
+    if not able or not banks.cutouts:
+        return
+    chosen = int(rng.choice(able))
+    piece = _alike(banks.cutouts, int(stats[chosen, cv2.CC_STAT_AREA]), gsd_m, rng)
+    (h, w), (height, width) = piece.mask.shape, epoch.structure.shape
+    x, y = centres[chosen] + rng.normal(0, 2, 2)
+    row, col = round(y - h / 2), round(x - w / 2)
+    if min(row, col) < 0 or row + h > height or col + w > width:
+        return
+    gone = ids == chosen
+    others = epoch.structure & ~gone
+    if (others[row : row + h, col : col + w] & piece.mask).any():
+        return
+    lay_ground(epoch, _dilated(gone, int(rng.integers(2, 5))) & ~others, _random_fill(rng), banks, rng)
+    _set_down(epoch, piece, row, col, rng)
+
+
+def _alike(cutouts: Sequence[Cutout], area_px: int, gsd_m: float, rng: np.random.Generator) -> Cutout:
+    """Of some cut-outs the one whose area is most like `area_px`."""
+    some = [_turned(cutouts[i], gsd_m, rng) for i in rng.integers(len(cutouts), size=4)]
+    return min(some, key=lambda piece: abs(float(np.log(max(piece.mask.sum(), 1) / area_px))))
 
 
 def _set_down(epoch: Epoch, piece: Cutout, row: int, col: int, rng: np.random.Generator) -> None:

@@ -17,6 +17,7 @@ from cvpipe.train.simulate import (
     fill_structures,
     lay_ground,
     paste_structure,
+    replace_structure,
     simulate_change,
 )
 
@@ -72,8 +73,14 @@ class TestLabels:
         assert change_labels(old, new, edge_px=0).tolist() == [[[1, 1, 1]], [[1, 1, 1]]]
 
     def test_what_is_unknown_at_one_epoch_is_ignored(self) -> None:
-        labels = change_labels(epoch_of([[IGNORE, S, G]]), epoch_of([[S, G, IGNORE]]), edge_px=0)
-        assert labels[:, 0].tolist() == [[IGNORE, 1, IGNORE], [IGNORE, 0, IGNORE]]
+        before, after = epoch_of([[IGNORE, S, G]]), epoch_of([[S, G, IGNORE]])
+        after.pixels += 1
+        assert change_labels(before, after, edge_px=0)[:, 0].tolist() == [[IGNORE, 1, IGNORE], [IGNORE, 0, IGNORE]]
+
+    def test_pixels_that_nobody_touched_did_not_change_whatever_lies_there(self) -> None:
+        before, after = epoch_of([[IGNORE, IGNORE]]), epoch_of([[IGNORE, IGNORE]])
+        after.pixels[0, 1] = 9
+        assert change_labels(before, after, edge_px=0)[:, 0].tolist() == [[0, IGNORE], [0, IGNORE]]
 
     def test_ground_that_alters_is_no_change(self) -> None:
         labels = change_labels(
@@ -212,6 +219,29 @@ class TestPaste:
         hall = Cutout(np.zeros((90, 90, 3), np.uint8), np.ones((90, 90), bool), 0.3)
         paste_structure(epoch, Banks({}, [hall]), 0.3, rng())
         assert not epoch.identity.any()
+
+
+class TestReplace:
+    def test_one_structure_is_removed_and_another_added_on_its_spot(self, banks: Banks) -> None:
+        replaced = 0
+        for seed in range(12):
+            before, after = pair()
+            replace_structure(after, banks, 0.3, rng(seed))
+            removed, added = (label == 1 for label in change_labels(before, after))
+            if after.identity.any():
+                replaced += 1
+                assert removed.any()
+                assert (removed & added).any(), "both hold where one gave way to the other"
+                assert cv2.connectedComponents(removed.astype(np.uint8))[0] <= 2, "its neighbours stay"
+        assert replaced >= 6
+
+    def test_without_structures_or_cutouts_nothing_changes(self, banks: Banks) -> None:
+        meadow = epoch_of([[G] * 40] * 40)
+        replace_structure(meadow, banks, 0.3, rng())
+        epoch = village()
+        replace_structure(epoch, Banks(), 0.3, rng())
+        assert not meadow.identity.any()
+        assert np.array_equal(epoch.pixels, village().pixels)
 
 
 @pytest.mark.parametrize("seed", range(25))
