@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
-import uuid
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +16,7 @@ from shapely.geometry import mapping
 
 from cvpipe.detect.maps import NO_DATA
 from cvpipe.domain import SURFACE_COLOURS, SURFACES, Change, ChangeKind
-from cvpipe.errors import CvpipeError, UsageError
+from cvpipe.folders import OutputFolder, cannot_write
 from cvpipe.geo import Grid
 
 CHANGES_TIF = "changes.tif"
@@ -28,9 +26,11 @@ CHANGES_GEOJSON = "changes.geojson"
 PREVIEW_PNG = "preview.png"
 SUMMARY_JSON = "summary.json"
 
-#: Everything that an output folder holds. Viewers may have put their `.aux.xml` beside a raster.
-OUTPUT_NAMES = frozenset(
-    {CHANGES_TIF, SURFACE_BEFORE_TIF, SURFACE_AFTER_TIF, CHANGES_GEOJSON, PREVIEW_PNG, SUMMARY_JSON}
+#: What an output folder is.
+OUTPUTS = OutputFolder(
+    what="output of detect",
+    names=frozenset({CHANGES_TIF, SURFACE_BEFORE_TIF, SURFACE_AFTER_TIF, CHANGES_GEOJSON, PREVIEW_PNG, SUMMARY_JSON}),
+    proof=SUMMARY_JSON,
 )
 
 #: What the coordinates in the outputs are, with and without georeference.
@@ -58,65 +58,12 @@ _PIXEL_DECIMALS = 2
 
 @contextmanager
 def staged(out: Path) -> Iterator[Path]:
-    """A folder beside `out` to write into; it becomes `out` at the end, and on any error nothing is left.
-
-    An earlier output of ours is replaced. Raises UsageError where `out` holds anything else or cannot be made, and
-    CvpipeError where the disk fails later on.
-    """
-    target = out.resolve()
-    refuse_foreign(target)
-    created = [parent for parent in target.parents if not parent.exists()]
-    stage = target.with_name(f".{target.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        _make(stage, out)
-        yield stage
-        _become(stage, target)
-    except BaseException as error:
-        shutil.rmtree(stage, ignore_errors=True)
-        for parent in created:
-            with suppress(OSError):  # somebody else may have put something there meanwhile
-                parent.rmdir()
-        if isinstance(error, OSError | RasterioError):
-            remedy = "Check the space on that disk."
-            raise CvpipeError(f"the outputs cannot be written ({error})", where=out, remedy=remedy) from error
-        raise
-
-
-def refuse_foreign(target: Path) -> None:
-    """Raise UsageError where `target` exists and is neither an empty folder nor an earlier output of ours."""
-    remedy = "Name a new folder for --out."
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise UsageError("is a file, not a folder", where=target, remedy=remedy)
-    if target == Path.cwd():
-        raise UsageError("is the current folder, which cannot be replaced", where=target, remedy=remedy)
-    names = sorted(entry.name for entry in target.iterdir())
-    foreign = [name for name in names if name.removesuffix(".aux.xml") not in OUTPUT_NAMES]
-    if foreign or (names and SUMMARY_JSON not in names):
-        found = f"is not empty and no earlier output of detect (it holds {(foreign or names)[0]})"
-        raise UsageError(found, where=target, remedy=remedy)
-
-
-def _make(stage: Path, out: Path) -> None:
-    try:
-        stage.mkdir(parents=True)
-    except OSError as error:
-        raise UsageError(f"cannot be written ({error.strerror})", where=out, remedy="Name another --out.") from error
-
-
-def _become(stage: Path, target: Path) -> None:
-    if not target.exists():
-        stage.rename(target)
-        return
-    earlier = stage.with_name(stage.name + ".earlier")
-    target.rename(earlier)
-    try:
-        stage.rename(target)
-    except OSError:
-        earlier.rename(target)
-        raise
-    shutil.rmtree(earlier)
+    """A folder beside `out` that becomes `out` at the end (`folders.OutputFolder.staged`)."""
+    with OUTPUTS.staged(out) as stage:
+        try:
+            yield stage
+        except RasterioError as error:  # a full disk is none of Python's own errors there
+            raise cannot_write(OUTPUTS.what, out, error) from error
 
 
 @contextmanager

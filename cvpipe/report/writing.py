@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
 
 from cvpipe.assess.criteria import Language
-from cvpipe.errors import UsageError
+from cvpipe.folders import OutputFolder
 from cvpipe.ledger import AssessmentRecord, Ledger
 from cvpipe.report.chips import ChipCutter, Picture
 from cvpipe.report.content import Campaign, Content, build_content
@@ -30,6 +27,7 @@ class Format(StrEnum):
 
 
 PAGE_NAME, SUMMARY_NAME, ASSETS_NAME = "index.html", "summary.json", "assets"
+REPORT = OutputFolder(what="report", names=frozenset({PAGE_NAME, SUMMARY_NAME, ASSETS_NAME}))
 
 
 @dataclass(frozen=True)
@@ -56,13 +54,13 @@ def write_report(
     Raises UsageError where `out` holds anything but a report.
     """
     out = out.resolve()
-    _refuse_foreign(out)
+    REPORT.refuse_foreign(out)
     scenes, runs = ledger.scenes(), ledger.runs()
     content = build_content(
         campaign, ledger.sites(), ledger.assessments(), scenes, runs, made_on=made_on or date.today()
     )
     pictures: Mapping[int, Sequence[Picture]] = {}
-    with _staged(out) as folder:
+    with REPORT.staged(out) as folder:
         if Format.HTML in formats:
             pictures = _cut_pictures(content, folder / ASSETS_NAME)
             (folder / PAGE_NAME).write_text(render(content, pictures, lang), encoding="utf-8")
@@ -90,41 +88,6 @@ def _pixel_sizes(content: Content) -> PixelSize:
         return float(compared_at.get(record.run_id) or native[record.assessment.before or ""])
 
     return pixel_m
-
-
-@contextmanager
-def _staged(out: Path) -> Iterator[Path]:
-    """A folder beside `out` to write into, which takes its place at the end; on any error nothing is left."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        stage = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    except OSError as error:
-        raise UsageError(
-            f"the report cannot be written ({error.strerror})", where=out, remedy="Name another folder with --out."
-        ) from error
-    try:
-        fresh = stage / "new"
-        fresh.mkdir()
-        yield fresh
-        if out.exists():
-            out.rename(stage / "old")
-        fresh.rename(out)
-    finally:
-        shutil.rmtree(stage, ignore_errors=True)
-
-
-def _refuse_foreign(out: Path) -> None:
-    """Raise UsageError where `out` exists and is neither empty nor a report."""
-    if not out.exists():
-        return
-    remedy = "Name another folder with --out."
-    if not out.is_dir():
-        raise UsageError("is a file, not a folder", where=out, remedy=remedy)
-    if out == Path.cwd():
-        raise UsageError("is the current folder, which cannot be replaced", where=out, remedy=remedy)
-    foreign = sorted({entry.name for entry in out.iterdir()} - {PAGE_NAME, SUMMARY_NAME, ASSETS_NAME})
-    if foreign:
-        raise UsageError(f"holds other things than a report ({foreign[0]})", where=out, remedy=remedy)
 
 
 __all__ = ["Format", "WrittenReport", "write_report"]

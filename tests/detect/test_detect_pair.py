@@ -238,7 +238,7 @@ def test_a_failing_disk_is_told_and_nothing_is_left(
         raise OSError("No space left on device")
 
     monkeypatch.setattr(outputs, "write_geojson", full)
-    with pytest.raises(CvpipeError, match=r"out: the outputs cannot be written \(No space left on device\)"):
+    with pytest.raises(CvpipeError, match=r"out: the output of detect cannot be written \(No space left on device\)"):
         detect_pair(network, before, after, tmp_path / "out")
     assert {path.name for path in tmp_path.iterdir()} == {"before.tif", "after.tif"}
 
