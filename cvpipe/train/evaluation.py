@@ -21,6 +21,7 @@ from cvpipe.detect.prediction import Network
 from cvpipe.domain import ChangeKind, Registration
 from cvpipe.errors import DatasetError
 from cvpipe.geo import Grid
+from cvpipe.imagery.alignment import later_grid
 from cvpipe.imagery.pairing import common_grid
 from cvpipe.imagery.reading import Patch, SceneReader
 from cvpipe.imagery.warping import same_crs
@@ -233,7 +234,7 @@ def _aligned(
 ) -> tuple[tuple[Patch, Patch], Registration]:
     """Both epochs on one grid; the later one is moved back by the shift that was found."""
     found = registration(before, after, grid) if align else Registration()
-    later = replace(after.read(grid.shifted(*found.shift_px)), grid=grid)
+    later = replace(after.read(later_grid(grid, found, grid)), grid=grid)
     return (before.read(grid), later), found
 
 

@@ -31,12 +31,12 @@ OFFSETS = np.round(np.arange(-4.0, 1.01, 0.25), 2)
 RARE_SHARE = 0.05
 #: Green changes are read off two surface maps; each side is the likelier one above a half.
 GREEN_THRESHOLD = 0.5
-#: Smallest polygon of each kind, m²: a shed, and a tree's crown.
+#: Smallest polygon of each kind, m²: a shed, and the crown, 2 m across, of a tree as it is planted beside parking.
 MIN_AREA_M2 = {
     ChangeKind.STRUCTURE_REMOVED: 6.0,
     ChangeKind.STRUCTURE_ADDED: 6.0,
-    ChangeKind.GREEN_ADDED: 10.0,
-    ChangeKind.GREEN_REMOVED: 10.0,
+    ChangeKind.GREEN_ADDED: 3.0,
+    ChangeKind.GREEN_REMOVED: 3.0,
 }
 
 

@@ -49,6 +49,7 @@ def guessed_scenes(folder: Path, network: SiameseNetwork, cache: Path, gsd_m: fl
         out.append(Picture(pixels, _label(pixels, network, kept / f"{path.stem}.png"), gsd_m, f"ucmerced/{path.stem}"))
         if number % 100 == 0:
             LOG.info("%d of %d scenes labelled", number, len(paths))
+    _tell_shares(out)
     return out
 
 
@@ -73,8 +74,14 @@ def structure_probability(pixels: Pixels, network: SiameseNetwork) -> NDArray[np
         logits = network.surface_head(features).float()
     logits = torch.nn.functional.interpolate(logits, size=(side, side), mode="bilinear", align_corners=False)
     each = torch.softmax(logits, dim=1)[:, Surface.STRUCTURE].numpy()
-    mean = np.mean(list(_turned_back(each)), axis=0, dtype=np.float32)
-    return np.asarray(mean[: pixels.shape[0], : pixels.shape[1]])
+    mean: NDArray[np.float32] = np.stack(list(_turned_back(each))).mean(axis=0)
+    return mean[: pixels.shape[0], : pixels.shape[1]]
+
+
+def _tell_shares(pictures: list[Picture]) -> None:
+    counts = np.sum([np.bincount(p.surface.ravel(), minlength=256) for p in pictures], axis=0)
+    known = [100 * counts[code] / counts.sum() for code in (Surface.STRUCTURE, NOT_STRUCTURE)]
+    LOG.info("of their ground %.0f %% is labelled structure, %.0f %% certainly none", *known)
 
 
 def _label(pixels: Pixels, network: SiameseNetwork, path: Path) -> Pixels:
