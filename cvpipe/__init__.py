@@ -3,6 +3,7 @@
 ledger + scenes → aligned pairs → surfaces and changes → verdicts → ledger, and people on both ends:
 
     errors, domain, geo, settings   the words and values that all rooms share
+    life      a site's life         which status may follow which
     ledger    what we know          sites, scenes, runs, assessments, changes, audit trail; the only SQL
     imagery   what we see           read, warp, align, judge quality, cut chips
     network   what decides          architecture, losses, bundle
@@ -14,8 +15,8 @@ ledger + scenes → aligned pairs → surfaces and changes → verdicts → ledg
     report    people read           summary and sites, before | after
     cli       commands              registered in pipeline order
 
-Imports point one way: cli → run, report, train → detect, assess, world → ledger, imagery, network → domain, geo,
-settings, errors.
+Imports point one way: cli → run, report, train → detect, assess, world → ledger, imagery, network → life →
+domain, geo, settings → errors.
 """
 
 __version__ = "0.1.0"

@@ -11,6 +11,7 @@ from datetime import date
 from enum import IntEnum, StrEnum
 from typing import Any
 
+from shapely.geometry import Point
 from shapely.geometry.base import BaseGeometry
 
 
@@ -44,6 +45,16 @@ SURFACE_COLOURS: dict[Surface, tuple[int, int, int]] = {
     Surface.NO_DATA: (0, 0, 0),
 }
 
+#: Codes of the national monitoring tables. TP (levelled), TD (pile) and the use behind LD (park green) cannot be told
+#: from above: levelled ground is bare (LT), piles are rubble (WL), and all green cover takes the code of park green.
+MONITORING_CODES: dict[Surface, str] = {
+    Surface.STRUCTURE: "20",
+    Surface.RUBBLE: "WL",
+    Surface.BARE: "LT",
+    Surface.VEGETATION: "LD",
+    Surface.PAVED: "YH",
+}
+
 
 class ChangeKind(StrEnum):
     """How the surface differs between two epochs; the order is that of the bands in `changes.tif`."""
@@ -73,6 +84,17 @@ class SiteStatus(StrEnum):
     CLOSED = "closed"
     REBOUND = "rebound"
     EXEMPT = "exempt"
+
+
+class Move(StrEnum):
+    """What a person does when the status of a site changes; which ones there are says `cvpipe.life`."""
+
+    ADVANCE = "advance"
+    SET_BACK = "set_back"
+    CLOSE = "close"
+    REOPEN = "reopen"
+    EXEMPT = "exempt"
+    CONFIRM_REBOUND = "confirm_rebound"
 
 
 class Question(StrEnum):
@@ -122,7 +144,10 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to happen on a site ("one plan per site"). Areas in m²; None where the plan is silent."""
+    """What is to happen on a site ("one plan per site"). Areas in m²; None where the plan is silent.
+
+    `rules` holds what this site's rules say otherwise than the campaign's, nested as in configs/rules.yaml.
+    """
 
     demolition_area_m2: float | None = None
     green_area_m2: float | None = None
@@ -130,6 +155,7 @@ class Plan:
     retained: BaseGeometry | None = None
     work_started: date | None = None
     due_date: date | None = None
+    rules: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -137,7 +163,9 @@ class Site:
     """One ledger row: a place under remediation.
 
     `geometry` is a point, line or polygon in WGS 84; points and lines are buffered by `buffer_m` metres
-    on the ground wherever an area is needed. `code` is the ledger's own number and unique in it.
+    on the ground wherever an area is needed. `code` is the ledger's own number and unique in it. `recheck_on` is the
+    day from which somebody should look again. `version` counts the outlines and plans that the ledger has held of
+    the site, from 1 on; None for a site that comes from no ledger.
     """
 
     code: str
@@ -153,14 +181,38 @@ class Site:
     plan: Plan = field(default_factory=Plan)
     status: SiteStatus = SiteStatus.REGISTERED
     attributes: dict[str, Any] = field(default_factory=dict)
+    recheck_on: date | None = None
+    version: int | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """A programme with a target and dates. Target areas in m²; None where it names none."""
+
+    name: str
+    starts: date | None = None
+    ends: date | None = None
+    target_sites: int | None = None
+    target_demolition_m2: float | None = None
+    target_green_m2: float | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Sites with one due date; they name the batch in `Site.batch`. A site's own due date goes first."""
+
+    name: str
+    campaign: str
+    due_date: date | None = None
 
 
 @dataclass(frozen=True)
 class Scene:
     """One dated georeferenced raster.
 
-    `footprint` is the outline of the raster in WGS 84, `gsd_m` the ground size of a pixel in metres,
-    `content_hash` a digest of the pixels' file that stays the same wherever the file is moved.
+    `uri` is an absolute path, or an address (`https://`, `s3://`). `footprint` is the outline of its valid pixels in
+    WGS 84, `gsd_m` the ground size of a pixel in metres, `content_hash` a digest of the pixels' file that stays the
+    same wherever the file is moved. `stac` is the scene as a STAC item, None for one that was added before there were.
     """
 
     uri: str
@@ -173,6 +225,7 @@ class Scene:
     height: int
     bands: int
     dtype: str
+    stac: dict[str, Any] | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -193,13 +246,16 @@ class Registration:
     """How the later epoch was moved onto the earlier one.
 
     `shift_px` is (x, y): how far, in pixels of the common grid, the later picture's content lay to the right of
-    and below the earlier one's before it was moved back. `residual_px` is what is left, infinite where no
-    shift could be found and the scenes' own georeference holds; `confidence` in 0..1.
+    and below the earlier one's before it was moved back; `drift` is by how many pixels it grows per pixel: x to the
+    right, x downwards, y to the right, y downwards, so that (0, -a, a, 0) is a small turn. Where it is not zero,
+    `shift_px` is that of the grid's centre. `residual_px` is what is likely left (the standard error of the shift),
+    infinite where no shift could be found and the scenes' own georeference holds; `confidence` in 0..1.
     """
 
     shift_px: tuple[float, float] = (0.0, 0.0)
     residual_px: float = 0.0
     confidence: float = 1.0
+    drift: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -263,3 +319,114 @@ class Assessment:
     verdicts: tuple[Verdict, ...]
     changes: tuple[Change, ...] = ()
     observed_status: SiteStatus | None = None
+
+
+@dataclass(frozen=True)
+class StatusMove:
+    """A person moved a site from one status to another. `who` is a user name or a role, never more of a person."""
+
+    site_code: str
+    was: SiteStatus
+    becomes: SiteStatus
+    move: Move
+    who: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person said to one question about a site, on grounds of one assessment or of none.
+
+    `who` and `second_reviewer` are user names or roles. `reason` is one of the reviewers' short list, `note` free
+    text, `seconds` the time spent on it. `supersedes` is the id of the earlier decision that this one replaces.
+    """
+
+    site_code: str
+    who: str
+    question: Question
+    verdict: Outcome
+    assessment_key: str | None = None
+    reason: str = ""
+    note: str = ""
+    seconds: float | None = None
+    second_reviewer: str = ""
+    supersedes: int | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something on a site that must be put right by a date; open until somebody says how it was resolved."""
+
+    site_code: str
+    what: str
+    due_date: date
+    who: str
+    resolved_by: str = ""
+    resolution: str = ""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody has resolved it yet."""
+        return not self.resolved_by
+
+
+class InspectionResult(StrEnum):
+    """What an inspector found on the ground."""
+
+    CLEAR = "clear"
+    NOT_CLEAR = "not_clear"
+    REBOUND = "rebound"
+    NO_ACCESS = "no_access"
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """A visit to a site. `who` is a user name or a role."""
+
+    site_code: str
+    inspected_on: date
+    result: InspectionResult
+    who: str
+    note: str = ""
+
+
+class CandidateState(StrEnum):
+    """What people made of a candidate."""
+
+    OPEN = "open"
+    DISMISSED = "dismissed"
+    ADOPTED = "adopted"
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A change outside every site. The sweep keeps all up to `last_seen`; people keep the rest.
+
+    `geometry` in WGS 84, `area_m2` on the ground; the dates are those of the epochs that first and last showed it.
+    `site_code` is the site that an adopted candidate became.
+    """
+
+    geometry: BaseGeometry
+    kind: ChangeKind
+    area_m2: float
+    probability: float
+    first_seen: date
+    last_seen: date
+    state: CandidateState = CandidateState.OPEN
+    site_code: str | None = None
+    who: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A photo or document of a site. `path` counts from the workspace, `place` is where it was taken (WGS 84)."""
+
+    site_code: str
+    name: str
+    media_type: str
+    sha256: str
+    size_bytes: int
+    path: str
+    taken_on: date | None = None
+    place: Point | None = None

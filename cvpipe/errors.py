@@ -9,9 +9,10 @@
     │   │   ├── SitesError    a file of sites cannot be read, or a row in it is refused
     │   │   └── DatasetError  a folder of training or evaluation pictures does not fit together
     │   └── BundleError       a model bundle is missing, damaged, foreign, or answers wrongly
-    ├── LedgerError           the ledger cannot be opened, or refuses what it was asked
-    │   └── UnknownSiteError  no site has the code that was asked for (exit code 2)
-    └── RunFailedError             the job came to its end with failures that it lists (exit code 1)
+    ├── LedgerError           the ledger cannot be opened, or refuses what it was asked (exit code 2)
+    │   ├── UnknownSiteError  no site has the code that was asked for
+    │   └── IllegalMoveError  a site cannot go from its status to the one asked for
+    └── RunFailedError        the job came to its end with failures that it lists (exit code 1)
 
 Each message says what was found, where, and what to do next.
 """
@@ -75,11 +76,15 @@ class BundleError(UsageError):
 class LedgerError(CvpipeError):
     """The ledger cannot be opened, or refuses what it was asked."""
 
+    exit_code = 2
+
 
 class UnknownSiteError(LedgerError):
     """No site has the code that was asked for."""
 
-    exit_code = 2
+
+class IllegalMoveError(LedgerError):
+    """A site cannot go from its status to the one that was asked for; the legal ones are named."""
 
 
 class RunFailedError(CvpipeError):

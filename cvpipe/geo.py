@@ -7,14 +7,17 @@ registry says.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pyproj
 import shapely
+import shapely.affinity
 from affine import Affine
+from numpy.typing import NDArray
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry, BaseMultipartGeometry
 from shapely.geometry.polygon import orient
@@ -181,7 +184,45 @@ def buffered(geometry: BaseGeometry, distance_m: float) -> BaseGeometry:
         return geometry
     lon, lat = geometry.centroid.coords[0]
     local = utm_crs(lon, lat)
-    return reproject(reproject(geometry, WGS84, local).buffer(distance_m), local, WGS84)
+    area = reproject(reproject(geometry, WGS84, local).buffer(distance_m), local, WGS84)
+    return cut_at_dateline(area) if area.bounds[2] - area.bounds[0] > 180 else area
+
+
+def buffered_all(geometries: Sequence[BaseGeometry], distances_m: Sequence[float]) -> list[BaseGeometry]:
+    """`buffered` of many WGS 84 geometries at once, each widened in a plane of metres about its own centre.
+
+    A distance is true to 0.1 % within some kilometres of the centre.
+    """
+    found = np.array([*geometries, None], dtype=object)[:-1]  # None keeps numpy from looking into the geometries
+    distances = np.asarray(distances_m, np.float64)
+    thin = np.flatnonzero((shapely.get_dimensions(found) < 2) & ~shapely.is_empty(found))
+    centres = shapely.get_coordinates(shapely.centroid(found[thin]))
+    scales = _metres_per_degree(centres[:, 1])
+    local = _scaled_about(found[thin], centres, scales, back=False)
+    found[thin] = _scaled_about(shapely.buffer(local, distances[thin], quad_segs=16), centres, scales, back=True)
+    reached = np.abs(shapely.bounds(found[thin])[:, [0, 2]]).max(axis=1, initial=0.0)
+    for i in thin[reached > 180]:
+        found[i] = cut_at_dateline(found[i])
+    return list(found)
+
+
+def cut_at_dateline(geometry: BaseGeometry) -> BaseGeometry:
+    """A WGS 84 geometry that reaches across 180°, as parts on both sides of it (RFC 7946, section 3.1.9).
+
+    Its longitudes may jump from one end to the other, or count on beyond ±180°.
+    """
+    left, _, right, _ = geometry.bounds
+    if right - left > 180:
+        geometry = shapely.transform(geometry, lambda points: points + 360.0 * (points < [0, -90]))
+    elif left < -180:
+        geometry = shapely.affinity.translate(geometry, 360.0)
+    if not geometry.is_valid:
+        geometry = shapely.make_valid(geometry)
+    west_of_it = geometry.intersection(shapely.box(-180, -90, 180, 90))
+    east_of_it = shapely.affinity.translate(geometry.intersection(shapely.box(180, -90, 540, 90)), -360.0)
+    wanted = shapely.get_dimensions(geometry)
+    pieces = [piece for side in (west_of_it, east_of_it) for piece in shapely.get_parts(side)]
+    return shapely.union_all([piece for piece in pieces if shapely.get_dimensions(piece) == wanted])
 
 
 def area_m2(geometry: BaseGeometry) -> float:
@@ -194,6 +235,16 @@ def area_m2(geometry: BaseGeometry) -> float:
     if not isinstance(geometry, Polygon) or geometry.is_empty:
         return 0.0
     return abs(float(pyproj.Geod(ellps="WGS84").geometry_area_perimeter(orient(geometry))[0]))
+
+
+def areas_m2(geometries: Sequence[BaseGeometry]) -> NDArray[np.float64]:
+    """`area_m2` of many WGS 84 geometries at once, by a cylindrical projection that is true to area (Snyder 1987,
+    equations 3-12 and 10-17).
+
+    Edges run straight on that cylinder, not along geodesics: for edges of 1 km that makes 0.001 %, of 30 km 1 %.
+    """
+    flat = shapely.transform(np.array([*geometries, None], dtype=object)[:-1], _on_authalic_cylinder)
+    return np.where(shapely.get_dimensions(flat) == 2, shapely.area(flat), 0.0)
 
 
 def bounds_in(bounds: Bounds, source: pyproj.CRS, target: pyproj.CRS) -> Bounds:
@@ -231,6 +282,30 @@ def transformer(source: pyproj.CRS, target: pyproj.CRS) -> pyproj.Transformer:
     return pyproj.Transformer.from_crs(source, target, always_xy=True)
 
 
+def _metres_per_degree(lat: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Metres of a degree of longitude and of latitude on WGS 84, shape (n, 2) (Snyder 1987, 4-18 and 4-20)."""
+    ellipsoid, phi = pyproj.Geod(ellps="WGS84"), np.radians(lat)
+    w2 = 1 - ellipsoid.es * np.sin(phi) ** 2
+    east = np.radians(ellipsoid.a * np.maximum(np.cos(phi), 1e-6) / np.sqrt(w2))
+    return np.column_stack((east, np.radians(ellipsoid.a * (1 - ellipsoid.es) / w2**1.5)))
+
+
+def _scaled_about(
+    geometries: NDArray[Any], centres: NDArray[np.float64], scales: NDArray[np.float64], *, back: bool
+) -> NDArray[Any]:
+    """Geometries in degrees as metres about their centres, or `back` again."""
+    points, of = shapely.get_coordinates(geometries, return_index=True)
+    moved = points / scales[of] + centres[of] if back else (points - centres[of]) * scales[of]
+    return np.asarray(shapely.set_coordinates(geometries.copy(), moved), dtype=object)
+
+
+def _on_authalic_cylinder(points: NDArray[np.float64]) -> NDArray[np.float64]:
+    ellipsoid = pyproj.Geod(ellps="WGS84")
+    e, sine = math.sqrt(ellipsoid.es), np.sin(np.radians(points[:, 1]))
+    q = (1 - ellipsoid.es) * (sine / (1 - ellipsoid.es * sine**2) + np.arctanh(e * sine) / e)
+    return np.column_stack((ellipsoid.a * np.radians(points[:, 0]), ellipsoid.a * q / 2))
+
+
 def _unit_m(crs: pyproj.CRS) -> float:
     return float(crs.axis_info[0].unit_conversion_factor)
 
@@ -260,8 +335,11 @@ __all__ = [
     "Window",
     "area_m2",
     "areal_scale",
+    "areas_m2",
     "bounds_in",
     "buffered",
+    "buffered_all",
+    "cut_at_dateline",
     "is_metric",
     "metric_crs",
     "outline_in",

@@ -20,11 +20,15 @@ class Settings(BaseModel):
 class WorkspaceSettings(Settings):
     """`cvpipe.yaml` of a workspace; `cvpipe init` writes it with a comment on each key.
 
-    `rules` is None for the rules that ship with cvpipe; `margin_m` is the ground that is read around each site, m.
+    `ledger` is a file name, relative to the settings, or the URL of a database; `rules` is None for the rules that
+    ship with cvpipe; `district` is a file with the outline in which all sites should lie; `margin_m` is the ground that
+    is read around each site, m.
     """
 
+    ledger: str = "ledger.gpkg"
     model: str = "cvpipe-s"
     rules: Path | None = None
+    district: Path | None = None
     campaign: str = ""
     campaign_target: int | None = Field(default=None, gt=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"

@@ -1,6 +1,6 @@
 """Imports point one way, and what is light stays light.
 
-cli → run, report, train → detect, assess, world → ledger, imagery, network → domain, geo, settings, errors
+cli → run, report, train → detect, assess, world → ledger, imagery, network → life → domain, geo, settings → errors
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ LEVELS = (
     {"run", "report", "train"},
     {"detect", "assess", "world"},
     {"ledger", "imagery", "network"},
-    {"domain", "geo", "settings"},
+    {"life"},
+    {"domain", "folders", "geo", "settings"},
     {"errors"},
 )
 LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
@@ -106,7 +107,9 @@ def test_only_the_ledger_knows_sql(all_imports: list[Import]) -> None:
     assert users == {"ledger"}
 
 
-@pytest.mark.parametrize("room", ["assess", "report", "ledger", "imagery", "world", "domain", "geo", "settings"])
+@pytest.mark.parametrize(
+    "room", ["assess", "report", "ledger", "imagery", "world", "life", "domain", "geo", "settings"]
+)
 def test_rooms_that_name_no_torch(room: str, all_imports: list[Import]) -> None:
     named = [str(i) for i in all_imports if i.room == room and (i.library in TORCH or i.module == "cvpipe.network")]
     assert named == []

@@ -19,8 +19,10 @@ from cvpipe.geo import (
     Window,
     area_m2,
     areal_scale,
+    areas_m2,
     bounds_in,
     buffered,
+    buffered_all,
     is_metric,
     metric_crs,
     outline_in,
@@ -328,3 +330,41 @@ class TestBuffered:
     def test_a_polygon_stays_as_it_is(self) -> None:
         parcel = box(116.4, 39.9, 116.401, 39.901)
         assert buffered(parcel, 15) is parcel
+
+
+MANY = [
+    Point(116.2, 39.9),
+    LineString([(116.2, 39.9), (116.21, 39.905)]),
+    box(116.2, 39.9, 116.201, 39.901),
+    MultiPolygon([box(-70, -33, -69.999, -32.999), box(-69.99, -33, -69.989, -32.999)]),
+    Point(24.9, 60.2),
+    Point(-58.4, -34.6),
+    Point(),
+]
+
+
+def test_many_are_buffered_as_one_is() -> None:
+    distances = [15.0, 7.5, 99.0, 99.0, 120.0, 15.0, 15.0]
+    for one, wide, distance in zip(MANY, buffered_all(MANY, distances), distances, strict=True):
+        if one.is_empty:
+            assert wide.is_empty
+            continue
+        own = buffered(one, distance)
+        assert wide.symmetric_difference(own).area < 0.005 * own.area
+    assert buffered_all([], []) == []
+
+
+def test_a_buffer_reaches_over_the_dateline() -> None:
+    """Two half discs of 100 m, one on each side."""
+    disc = 100**2 * math.pi
+    for place in (Point(180, -17), Point(-180, 65)):
+        for wide in (buffered(place, 100), buffered_all([place], [100])[0]):
+            assert sorted(part.bounds[0] < 0 for part in shapely.get_parts(wide)) == [False, True]
+            assert area_m2(wide) == pytest.approx(disc, rel=0.005)
+
+
+def test_many_areas_are_those_of_the_ellipsoid() -> None:
+    found = areas_m2(MANY)
+    assert found == pytest.approx([area_m2(one) for one in MANY], rel=1e-5)
+    holed = box(116.2, 39.9, 116.21, 39.91).difference(box(116.202, 39.902, 116.204, 39.904))
+    assert areas_m2([holed]) == pytest.approx([area_m2(holed)], rel=1e-4)

@@ -12,12 +12,27 @@ from typing import Annotated
 import typer
 
 import cvpipe
-from cvpipe.cli import demo, detect, doctor, evaluate, ledger, models, report, run, scenes, sites, train, workspace
+from cvpipe.cli import (
+    campaigns,
+    demo,
+    detect,
+    doctor,
+    evaluate,
+    ledger,
+    models,
+    report,
+    run,
+    scenes,
+    sites,
+    train,
+    workspace,
+)
 
 #: The modules of the commands, in pipeline order.
 COMMANDS: tuple[ModuleType, ...] = (
     demo,
     workspace,
+    campaigns,
     sites,
     ledger,
     scenes,

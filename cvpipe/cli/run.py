@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 def run(
     workspace: WorkspaceOption = Path(),
     site: Annotated[list[str] | None, typer.Option("--site", help="Only this site; may be given again.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list the pairs that would be compared.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be written, and why.")] = False,
     device: Annotated[Device | None, typer.Option(help="Where the network runs; else as cvpipe.yaml says.")] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -58,14 +58,16 @@ def _print_plan(pairs: list[PlannedPair], *, as_json: bool) -> None:
     if as_json:
         console.print_json([asdict(pair) for pair in pairs])
         return
-    rows = [
-        (p.site_code, p.kind.value, p.before, p.after, "in the ledger" if p.known else "pending", p.reason)
-        for p in pairs
-    ]
-    console.print_table("What a run would do", ("site", "asks", "before", "after", "state", "baseline"), rows)
-    pending = sum(not pair.known for pair in pairs)
+    pending = [pair for pair in pairs if not pair.known]
+    rows = [(p.site_code, p.kind.value, p.before, p.after, p.why and p.why.value, p.reason) for p in pending]
+    columns = ("site", "asks", "before", "after", "new because", "baseline")
+    console.print_table("Assessments that a run would write", columns, rows)
+    touched = {pair.site_code for pair in pending}
+    unchanged = {pair.site_code for pair in pairs} - touched
     console.out.print(
-        f"{pending} of {len(pairs)} pairs are pending; rebound is asked once demolition was seen complete."
+        f"{len(pending)} of {len(pairs)} pairs are pending, on {len(touched)} sites; {len(unchanged)} sites are up to "
+        "date. Verdicts need the network; rebound is asked once demolition was seen complete.",
+        soft_wrap=True,
     )
 
 

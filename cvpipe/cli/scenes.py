@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -15,7 +16,10 @@ from cvpipe.cli.workspace import JsonOption, WorkspaceOption
 from cvpipe.errors import CvpipeError, InputError, RunFailedError, SceneError
 
 if TYPE_CHECKING:
+    import pystac
+
     from cvpipe.domain import Scene
+    from cvpipe.geo import Bounds
     from cvpipe.ledger import Ledger
 
 #: Endings of files that are taken from a folder; a file that is named itself may have any.
@@ -46,28 +50,66 @@ class SceneCheck:
 
 
 def add(
-    paths: Annotated[list[str], typer.Argument(help="Rasters, folders of rasters, or patterns such as '2023/*.tif'.")],
+    places: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PLACE...",
+            help="Rasters, folders of them, patterns such as '2023/*.tif', https:// or s3:// addresses; STAC items, "
+            "collections (.json) or APIs.",
+        ),
+    ],
     acquired: Annotated[
         datetime | None,
         typer.Option(formats=["%Y-%m-%d"], help="Day of acquisition of all of them; else from tags or file names."),
     ] = None,
+    asset: Annotated[str | None, typer.Option(help="Asset of STAC items to take; else the visual one.")] = None,
+    collection: Annotated[list[str] | None, typer.Option(help="Collection of a STAC API; may be repeated.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day that a STAC API is asked for.")
+    ] = None,
+    until: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day that a STAC API is asked for.")
+    ] = None,
     workspace: WorkspaceOption = Path(),
 ) -> None:
-    """Add scenes to the ledger; files that cannot be used are listed with their reason."""
+    """Add scenes to the ledger; files that cannot be used are listed with their reason.
+
+    A STAC API is asked for what covers the sites of the ledger.
+    """
+    from cvpipe.imagery import remote
     from cvpipe.ledger import Workspace
 
-    day = acquired.date() if acquired else None
-    files = sorted(set(_files(paths)))
     failed: list[CvpipeError] = []
-    new = 0
-    with Workspace.open(workspace).ledger() as ledger, console.progress("scenes", len(files)) as step:
-        for file in files:
-            try:
-                new += _add_one(ledger, file, day)
-            except CvpipeError as error:
-                failed.append(error)
-            step(file.name)
-    _report(new, len(files) - len(failed) - new, failed)
+    new = known = 0
+    with Workspace.open(workspace).ledger() as ledger:
+        wanted = _Wanted(_day(acquired), asset, tuple(collection or ()), _day(since), _day(until))
+        found = list(_found(places, wanted, ledger, failed))
+        with console.progress("scenes", len(found)) as step:
+            for address, item in found:
+                try:
+                    is_new = _add_one(ledger, address, wanted.acquired, item)
+                    new, known = new + is_new, known + (not is_new)
+                except CvpipeError as error:
+                    failed.append(error)
+                except Exception as error:  # whatever a file dies of costs that file only
+                    failed.append(SceneError(f"{type(error).__name__}: {error}", where=remote.shown(address)))
+                step(Path(address.partition("?")[0]).name)
+    _report(new, known, failed)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What `scenes add` was told beside the places."""
+
+    acquired: date | None
+    asset: str | None
+    collections: tuple[str, ...]
+    since: date | None
+    until: date | None
+
+
+def _day(moment: datetime | None) -> date | None:
+    return moment.date() if moment else None
 
 
 def list_scenes(workspace: WorkspaceOption = Path(), as_json: JsonOption = False) -> None:
@@ -99,10 +141,55 @@ def check(workspace: WorkspaceOption = Path(), as_json: JsonOption = False) -> N
         raise RunFailedError(f"{bad} of {len(checks)} scenes cannot be used", remedy="The reason stands beside each.")
 
 
-def _add_one(ledger: Ledger, file: Path, acquired: date | None) -> bool:
+def _found(
+    places: Iterable[str], wanted: _Wanted, ledger: Ledger, failed: list[CvpipeError]
+) -> Iterator[tuple[str, pystac.Item | None]]:
+    """Every raster that the places name, once, with the STAC item that it was found by."""
+    from cvpipe.imagery import remote, stac
+
+    seen: set[str] = set()
+    for place in places:
+        try:
+            found: list[tuple[str, pystac.Item | None]] = []
+            if stac.is_document(place):
+                found.extend(_from_stac(place, wanted, ledger, failed))
+            else:
+                files = [place] if remote.is_remote(place) else map(str, _files(place))
+                found.extend((file, None) for file in files)
+        except CvpipeError as error:
+            failed.append(error)
+            continue
+        yield from ((address, item) for address, item in found if address not in seen)
+        seen.update(address for address, _ in found)
+
+
+def _from_stac(
+    place: str, wanted: _Wanted, ledger: Ledger, failed: list[CvpipeError]
+) -> Iterator[tuple[str, pystac.Item]]:
+    from cvpipe.imagery import stac
+
+    query = stac.Query(wanted.collections, _bounds_of_sites(ledger), wanted.since, wanted.until)
+    for item in stac.items_at(place, query):
+        try:
+            yield stac.asset_address(item, wanted.asset), item
+        except CvpipeError as error:
+            failed.append(error)
+
+
+def _bounds_of_sites(ledger: Ledger) -> Bounds | None:
+    import shapely
+
+    outlines = [site.geometry for site in ledger.sites()]
+    if not outlines:
+        return None
+    left, bottom, right, top = shapely.total_bounds(outlines).tolist()
+    return left, bottom, right, top
+
+
+def _add_one(ledger: Ledger, address: str, acquired: date | None, item: pystac.Item | None) -> bool:
     from cvpipe.imagery.scenes import describe
 
-    return ledger.add_scene(describe(file, acquired))
+    return ledger.add_scene(describe(address, acquired, source=item))
 
 
 def _report(new: int, known: int, failed: Sequence[CvpipeError]) -> None:
@@ -116,19 +203,19 @@ def _report(new: int, known: int, failed: Sequence[CvpipeError]) -> None:
     raise RunFailedError(f"{len(failed)} files were refused", remedy="The reason stands beside each above.")
 
 
-def _files(paths: Iterable[str]) -> Iterator[Path]:
-    """The files that the arguments name: files as they are, folders' rasters at any depth, patterns' matches.
+def _files(place: str) -> list[Path]:
+    """The files that an argument names: a file as it is, a folder's rasters at any depth, a pattern's matches.
 
     A file that is not there is handed on, for its reason belongs to the list of refused ones.
     """
-    for text in paths:
-        path = Path(text)
-        matches = _matches(path) if not path.exists() and any(c in text for c in "*?[") else [path]
-        found = [file for match in matches for file in (_rasters_in(match) if match.is_dir() else [match])]
-        if not found:
-            endings = " ".join(sorted(RASTER_SUFFIXES))
-            raise SceneError("no raster there", where=text, remedy=f"Known endings: {endings}.")
-        yield from found
+    path = Path(place)
+    is_pattern = any(c in place for c in "*?[") and not os.path.lexists(path)
+    matches = _matches(path) if is_pattern else [path]
+    found = [file for match in matches for file in (_rasters_in(match) if match.is_dir() else [match])]
+    if not found:
+        endings = " ".join(sorted(RASTER_SUFFIXES))
+        raise SceneError("no raster there", where=place, remedy=f"Known endings: {endings}.")
+    return sorted(found)
 
 
 def _matches(pattern: Path) -> list[Path]:
@@ -137,7 +224,8 @@ def _matches(pattern: Path) -> list[Path]:
 
 
 def _rasters_in(folder: Path) -> list[Path]:
-    return sorted(f for f in folder.rglob("*") if f.suffix.lower() in RASTER_SUFFIXES and f.is_file())
+    """All that has a raster's ending, links that lead nowhere among them: their reason is told too."""
+    return sorted(f for f in folder.rglob("*") if f.suffix.lower() in RASTER_SUFFIXES and not f.is_dir())
 
 
 def _scenes_of(workspace: Path) -> list[Scene]:
@@ -149,25 +237,34 @@ def _scenes_of(workspace: Path) -> list[Scene]:
 
 def _checked(scene: Scene, step: Any) -> SceneCheck:
     try:
-        share = _valid_share(scene)
-    except SceneError as error:
+        share, reason = _looked_at(scene)
+    except CvpipeError as error:
         result = SceneCheck(scene.uri, scene.acquired, False, None, error.found)
+    except Exception as error:  # whatever a scene dies of costs that scene only
+        result = SceneCheck(scene.uri, scene.acquired, False, None, f"{type(error).__name__}: {error}")
     else:
-        reason = "" if share >= MIN_VALID_SHARE else "holds hardly any valid pixel"
         result = SceneCheck(scene.uri, scene.acquired, not reason, round(share, 4), reason)
-    step(Path(scene.uri).name)
+    step(Path(scene.uri.partition("?")[0]).name)
     return result
 
 
-def _valid_share(scene: Scene) -> float:
-    """Share of valid pixels of a scene that is still the one that was added, from its overview."""
+def _looked_at(scene: Scene) -> tuple[float, str]:
+    """Share of valid pixels of a scene that is still the one that was added, and why it is of no use ("" if it is)."""
+    from cvpipe.imagery import opening
     from cvpipe.imagery.reading import SceneReader
-    from cvpipe.imagery.scenes import content_hash
+    from cvpipe.imagery.scenes import content_hash, probe
 
-    with SceneReader(scene.uri) as reader:
+    with opening.open_raster(scene.uri) as dataset:
         if content_hash(scene.uri) != scene.content_hash:
             raise SceneError("its content is not what was added", where=scene.uri, remedy="Add it again.")
-        return float(reader.overview().valid.mean())
+        probe(dataset, scene.uri)
+    with SceneReader(scene.uri) as reader:
+        seen = reader.overview()
+    share = float(seen.valid.mean())
+    if share < MIN_VALID_SHARE:
+        return share, "holds hardly any valid pixel"
+    pixels = seen.pixels[seen.valid]
+    return share, "shows nothing: all its pixels are alike" if (pixels == pixels[0]).all() else ""
 
 
 def _as_json(scene: Scene) -> dict[str, Any]:

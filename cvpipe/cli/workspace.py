@@ -18,11 +18,16 @@ def register(app: typer.Typer) -> None:
     app.command("init")(init)
 
 
-def init(folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.", show_default=False)]) -> None:
-    """Make a workspace: cvpipe.yaml, ledger.gpkg and runs/."""
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to make.", show_default=False)],
+    ledger: Annotated[
+        str, typer.Option(help="File of the ledger, or postgresql://USER@HOST/DATABASE with PostGIS.")
+    ] = "ledger.gpkg",
+) -> None:
+    """Make a workspace: cvpipe.yaml, runs/ and the ledger, in a file or in a database."""
     from cvpipe.ledger import Workspace
 
-    workspace = Workspace.create(folder)
-    for part in (workspace.settings_path, workspace.ledger_path, workspace.runs):
+    workspace = Workspace.create(folder, ledger=ledger)
+    for part in (workspace.settings_path, workspace.ledger_place, workspace.runs):
         console.out.print(f"made {part}", soft_wrap=True, markup=False)
     console.out.print(f"next: cvpipe sites import FILE --workspace {folder}", soft_wrap=True, markup=False)

@@ -2,18 +2,26 @@
 
 Workspace   the folder of a campaign: settings, ledger, runs
 Ledger      the file, and everything one may ask of it
-read_sites  a GeoJSON or CSV file of sites, with the rows that were refused
+read_sites  a file of sites, with the rows that were refused; write_sites and others for the way out
 """
 
+from cvpipe.ledger.exchange.delimited import guarded
+from cvpipe.ledger.exchange.exporting import write_changes, write_sites, write_surfaces
+from cvpipe.ledger.exchange.reading import ColumnRead, Notice, SitesFile, read_sites
+from cvpipe.ledger.exchange.writing import WrittenFiles
 from cvpipe.ledger.ledger import Ledger
-from cvpipe.ledger.reading_sites import Notice, SitesFile, read_sites
+from cvpipe.ledger.map_shift import MapShift
 from cvpipe.ledger.records import (
     AssessmentRecord,
     AuditRecord,
+    Entry,
+    Happening,
     ImportSummary,
     Observed,
     OwnerSystemTotals,
+    Reminders,
     RunRecord,
+    SiteVersion,
     Verification,
 )
 from cvpipe.ledger.site_rows import site_as_plain
@@ -22,15 +30,26 @@ from cvpipe.ledger.workspace import Workspace
 __all__ = [
     "AssessmentRecord",
     "AuditRecord",
+    "ColumnRead",
+    "Entry",
+    "Happening",
     "ImportSummary",
     "Ledger",
+    "MapShift",
     "Notice",
     "Observed",
     "OwnerSystemTotals",
+    "Reminders",
     "RunRecord",
+    "SiteVersion",
     "SitesFile",
     "Verification",
     "Workspace",
+    "WrittenFiles",
+    "guarded",
     "read_sites",
     "site_as_plain",
+    "write_changes",
+    "write_sites",
+    "write_surfaces",
 ]

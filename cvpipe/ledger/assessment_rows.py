@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select
 
 from cvpipe.domain import Assessment, Change, ChangeKind, Measurements, SiteStatus, Surface
 from cvpipe.geo import buffered
-from cvpipe.ledger import audit, geopackage, run_rows, scene_rows, site_rows
+from cvpipe.ledger import audit, geopackage, run_rows, scene_rows, site_rows, version_rows
 from cvpipe.ledger.columns import now
 from cvpipe.ledger.encoding import measurements_as_plain, measurements_of, verdict_as_plain, verdict_of
 from cvpipe.ledger.records import AssessmentRecord
@@ -29,12 +29,19 @@ def known_keys(connection: Connection, keys: Collection[str]) -> set[str]:
     return known
 
 
-def record(connection: Connection, run_id: int, assessment: Assessment, outline: BaseGeometry | None) -> bool:
+def record(
+    connection: Connection,
+    run_id: int,
+    assessment: Assessment,
+    *,
+    outline: BaseGeometry | None,
+    site_version: int | None,
+) -> bool:
     """Append an assessment, its changes, an audit row and what was observed; False if its key is there already."""
     if known_keys(connection, [assessment.key]):
         return False
     run_rows.row_of(connection, run_id)
-    row = _columns(connection, run_id, assessment, outline)
+    row = _columns(connection, run_id, assessment, outline, site_version)
     assessment_id: int = connection.execute(insert(assessments).returning(assessments.c.id), row).scalar_one()
     found = [_change_columns(assessment, assessment_id, change) for change in assessment.changes]
     if found:
@@ -67,12 +74,17 @@ def content_hash(row: Row, found: Sequence[Row]) -> str:
 
 
 def _columns(
-    connection: Connection, run_id: int, assessment: Assessment, outline: BaseGeometry | None
+    connection: Connection,
+    run_id: int,
+    assessment: Assessment,
+    outline: BaseGeometry | None,
+    site_version: int | None,
 ) -> dict[str, Any]:
-    site = site_rows.site_of(site_rows.row_of(connection, assessment.site_code))
+    present: int = site_rows.row_of(connection, assessment.site_code)["version"]
+    version = version_rows.numbered(connection, assessment.site_code, site_version or present)
     measured = assessment.measurements
     return {
-        "geom": buffered(site.geometry, site.buffer_m) if outline is None else outline,
+        "geom": buffered(version.geometry, version.buffer_m) if outline is None else outline,
         "key": assessment.key,
         "run_id": run_id,
         "site_code": assessment.site_code,
@@ -89,6 +101,7 @@ def _columns(
         **({} if measured is None else _main_areas(measured)),
         "measurements": None if measured is None else measurements_as_plain(measured),
         "verdicts": [verdict_as_plain(verdict) for verdict in assessment.verdicts],
+        "site_version": version.version,
     }
 
 
@@ -128,6 +141,7 @@ def _event(run_id: int, row: Row, found: Sequence[Row]) -> audit.Event:
         "verdicts": {verdict["question"]: verdict["outcome"] for verdict in row["verdicts"]},
         "observed_status": row["observed_status"],
         "changes": len(found),
+        "site_version": row["site_version"],
     }
     digest = content_hash(row, found)
     return audit.Event("recorded", "assessment", row["key"], digest, site_code=row["site_code"], details=details)
@@ -158,6 +172,5 @@ def _record_of(row: Row, found: Sequence[Change]) -> AssessmentRecord:
         changes=tuple(found),
         observed_status=None if observed is None else SiteStatus(observed),
     )
-    return AssessmentRecord(
-        row["id"], row["run_id"], row["before_date"], row["after_date"], row["created_at"], assessment
-    )
+    alike = ("id", "run_id", "before_date", "after_date", "created_at", "site_version")
+    return AssessmentRecord(assessment=assessment, outline=row["geom"], **{name: row[name] for name in alike})

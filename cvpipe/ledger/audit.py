@@ -15,14 +15,18 @@ from typing import Any
 import shapely
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
-from sqlalchemy import Connection, Double, Table, insert, select
+from sqlalchemy import Connection, Double, Table, insert, select, update
 
+from cvpipe.errors import LedgerError
 from cvpipe.ledger.columns import canonical_json, iso_utc, now
 from cvpipe.ledger.records import AuditRecord
-from cvpipe.ledger.schema import Row, audit
+from cvpipe.ledger.schema import Row, audit, audit_head
 
 #: `prev_hash` of the first row.
 GENESIS = "0" * 64
+
+#: Options of a query whose rows pass by a thousand at a time, so that memory stays bounded.
+STREAMED = {"yield_per": 1000}
 
 
 @dataclass(frozen=True)
@@ -37,19 +41,44 @@ class Event:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Head:
+    """The end of the chain: how many rows it has, and the hash of the last one. Whoever notes it down elsewhere can
+    tell later that nothing before it was rewritten or cut off."""
+
+    rows: int
+    hash: str
+
+    def __str__(self) -> str:
+        return f"{self.rows}:{self.hash}"
+
+
+def head_of(noted: str) -> Head:
+    """A head as it was printed. Raises LedgerError for anything that is no ROW:HASH."""
+    rows, _, last_hash = noted.strip().partition(":")
+    if not rows.isdecimal() or len(last_hash) != len(GENESIS):
+        remedy = "Give the end of the trail as an earlier `cvpipe ledger verify` printed it, ROW:HASH."
+        raise LedgerError(f"{noted!r} is no end of an audit trail", remedy=remedy)
+    return Head(int(rows), last_hash)
+
+
 def append(connection: Connection, events: Sequence[Event]) -> None:
     """Add rows to the chain; the caller's transaction must be a writing one."""
     if not events:
         return
-    last = connection.execute(select(audit.c.id, audit.c.hash).order_by(audit.c.id.desc()).limit(1)).first()
-    first, prev_hash = (last.id + 1, last.hash) if last else (1, GENESIS)
-    at = now()
-    rows = []
-    for number, event in enumerate(events, start=first):
+    head, at = stated_head(connection), now()
+    prev_hash, rows = head.hash, []
+    for number, event in enumerate(events, start=head.rows + 1):
         row = {"id": number, "at": at, **vars(event), "prev_hash": prev_hash}
         prev_hash = row["hash"] = _row_hash(row)
         rows.append(row)
     connection.execute(insert(audit), rows)
+    connection.execute(update(audit_head).values(rows=head.rows + len(rows), hash=prev_hash))
+
+
+def stated_head(connection: Connection) -> Head:
+    """The end of the chain as it was noted with the last row that was appended."""
+    return Head(*connection.execute(select(audit_head.c.rows, audit_head.c.hash)).one())
 
 
 def records(connection: Connection, site_code: str | None, limit: int | None) -> Iterator[AuditRecord]:
@@ -62,22 +91,36 @@ def records(connection: Connection, site_code: str | None, limit: int | None) ->
 
 
 def broken_links(connection: Connection) -> Iterator[str]:
-    """One sentence for each row at which the chain does not hold."""
-    number, prev_hash = 0, GENESIS
-    for row in connection.execute(select(audit).order_by(audit.c.id)).mappings():
-        if row["id"] != number + 1:
-            yield f"audit rows {number + 1} to {row['id'] - 1} are missing"
-        if row["prev_hash"] != prev_hash:
+    """One sentence for each row at which the chain does not hold, and for rows that are missing at its end."""
+    last = Head(0, GENESIS)
+    for row in connection.execute(select(audit).order_by(audit.c.id), execution_options=STREAMED).mappings():
+        if row["id"] != last.rows + 1:
+            yield f"audit rows {last.rows + 1} to {row['id'] - 1} are missing"
+        if row["prev_hash"] != last.hash:
             yield f"audit row {row['id']} does not follow from the row before it"
         if row["hash"] != _row_hash(row):
             yield f"audit row {row['id']} was altered"
-        number, prev_hash = row["id"], row["hash"]
+        last = Head(row["id"], row["hash"])
+    yield from _cut_off(last, stated_head(connection))
+
+
+def refuted(connection: Connection, noted: Head) -> Iterator[str]:
+    """A sentence when the chain does not run through a head that was noted down earlier."""
+    found = GENESIS if noted.rows == 0 else connection.scalar(select(audit.c.hash).where(audit.c.id == noted.rows))
+    if found is None:
+        yield f"audit row {noted.rows}, whose hash was noted down, is missing"
+    elif found != noted.hash:
+        yield f"audit row {noted.rows} is not the one whose hash was noted down"
 
 
 def digest(table: Table, values: Row, *, without: Collection[str] = ()) -> str:
-    """SHA-256 over a row's columns in canonical JSON; the same before it is written and after it is read."""
-    plain = {c.name: as_plain(values.get(c.name), c.type) for c in table.columns if c.name not in {"id", *without}}
-    return sha256(plain)
+    """SHA-256 over a row's columns in canonical JSON; the same before it is written and after it is read.
+
+    A column that came later (`LATER`) and is null is left out: rows from before it keep their digest.
+    """
+    wanted = (c for c in table.columns if c.name not in {"id", *without})
+    told = ((c, values.get(c.name)) for c in wanted)
+    return sha256({c.name: as_plain(value, c.type) for c, value in told if not (value is None and "later" in c.info)})
 
 
 def sha256(plain: Any) -> str:
@@ -98,6 +141,13 @@ def as_plain(value: Any, column_type: object = None) -> Any:
     if isinstance(column_type, Double):
         return float(value) + 0.0  # SQLite gives a whole number back as 5.0, and -0.0 as 0.0
     return value
+
+
+def _cut_off(last: Head, stated: Head) -> Iterator[str]:
+    if last.rows < stated.rows:
+        yield f"audit rows {last.rows + 1} to {stated.rows} are missing"
+    elif last != stated:
+        yield f"the audit trail ends with row {last.rows}, but row {stated.rows} was noted as its end"
 
 
 def _row_hash(row: Row) -> str:

@@ -16,10 +16,11 @@ from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from cvpipe.errors import LedgerError
 from cvpipe.ledger.geopackage import from_blob, to_blob
+from cvpipe.ledger.postgis import from_ewkb, to_ewkb
 
 
-class _GeometryColumn(UserDefinedType[bytes]):
-    """A column whose declared type is that of `gpkg_geometry_columns`, as readers of GeoPackages expect."""
+class _GeometryColumn(UserDefinedType[bytes | str]):
+    """A column whose declared type is that of `gpkg_geometry_columns`, and the name of PostGIS's type as well."""
 
     cache_ok = True
 
@@ -28,16 +29,20 @@ class _GeometryColumn(UserDefinedType[bytes]):
 
 
 class Geometry(TypeDecorator[BaseGeometry]):
-    """Any shapely geometry in WGS 84, x before y; in a GeoPackage a blob with header and envelope."""
+    """Any shapely geometry in WGS 84, x before y; in a GeoPackage a blob with header and envelope, else PostGIS's."""
 
     impl = _GeometryColumn
     cache_ok = True
 
-    def process_bind_param(self, value: BaseGeometry | None, _: Dialect) -> bytes | None:
-        return None if value is None else to_blob(value)
+    def process_bind_param(self, value: BaseGeometry | None, dialect: Dialect) -> bytes | str | None:
+        if value is None:
+            return None
+        return to_ewkb(value) if dialect.name == "postgresql" else to_blob(value)
 
-    def process_result_value(self, value: bytes | None, _: Dialect) -> BaseGeometry | None:
-        return None if value is None else from_blob(value)
+    def process_result_value(self, value: Any, dialect: Dialect) -> BaseGeometry | None:
+        if value is None:
+            return None
+        return from_ewkb(value) if dialect.name == "postgresql" else from_blob(value)
 
 
 class _GeoPackageInstant(sqlite.DATETIME):
@@ -63,7 +68,11 @@ class Instant(TypeDecorator[datetime]):
 
 
 class Json(TypeDecorator[Any]):
-    """Plain data as JSON text in the order given (GeoPackage has no JSON type, and GIS users can read text)."""
+    """Plain data as JSON text in the order given, on every store.
+
+    GeoPackage has no JSON type. PostgreSQL's JSONB would give other data back than it took (no order of keys, 1e22 as
+    a whole number) and so break the hashes; `details::jsonb` in a query does the same service.
+    """
 
     impl = Text
     cache_ok = True
@@ -73,6 +82,13 @@ class Json(TypeDecorator[Any]):
 
     def process_result_value(self, value: str | None, _: Dialect) -> Any:
         return None if value is None else json.loads(value)
+
+
+# Kept: `json.dumps` would make an encoder for each of a hundred thousand rows.
+_AS_GIVEN, _SORTED = (
+    json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=sort_keys, separators=(",", ":"))
+    for sort_keys in (False, True)
+)
 
 
 def canonical_json(value: Any) -> str:
@@ -86,7 +102,7 @@ def compact_json(value: Any, *, sort_keys: bool = False) -> str:
     Raises LedgerError for anything that JSON cannot carry.
     """
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, sort_keys=sort_keys, separators=(",", ":"))
+        return (_SORTED if sort_keys else _AS_GIVEN).encode(value)
     except (TypeError, ValueError) as error:
         raise LedgerError(
             f"a value cannot be stored as JSON ({error})",

@@ -76,13 +76,15 @@ def _registration_as_plain(registration: Registration) -> dict[str, Any]:
         "shift_px": [float(shift) for shift in registration.shift_px],
         "residual_px": None if registration.residual_px == math.inf else float(registration.residual_px),
         "confidence": float(registration.confidence),
+        "drift": [float(growth) for growth in registration.drift],
     }
 
 
 def _registration_of(plain: dict[str, Any]) -> Registration:
     x, y = plain["shift_px"]
     residual = math.inf if plain["residual_px"] is None else plain["residual_px"]
-    return Registration((x, y), residual, plain["confidence"])
+    across_x, down_x, across_y, down_y = plain.get("drift", (0.0, 0.0, 0.0, 0.0))  # ledgers before it was told
+    return Registration((x, y), residual, plain["confidence"], (across_x, down_x, across_y, down_y))
 
 
 def _surfaces_as_plain(areas: dict[Surface, float]) -> dict[str, float]:

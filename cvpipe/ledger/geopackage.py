@@ -1,7 +1,7 @@
 """What makes an SQLite file a GeoPackage 1.3 (OGC 12-128r17): its own tables, its stamps, its geometry blobs.
 
-Plain `sqlite3` cannot run the spatial triggers of an R-tree indexed layer, so layers carry none; the ledger looks
-places up by bounding-box columns instead.
+Plain `sqlite3` cannot run the spatial triggers of an R-tree indexed layer, so layers carry none; the ledger keeps
+bounding boxes in columns, and an R-tree of its own over those of the sites.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy import Connection, text
 
+from cvpipe.errors import LedgerError
 from cvpipe.geo import WGS84, Bounds
 
 APPLICATION_ID = 0x47504B47  # "GPKG", clause 1.1.1.1.1
@@ -78,8 +79,25 @@ def register_table(connection: Connection, table: str, description: str) -> None
     _register(connection, table, "attributes", description)
 
 
+def index_by_place(connection: Connection, table: str) -> None:
+    """Give a layer with bounding-box columns an R-tree, `TABLE_place`, that follows its rows by triggers."""
+    tree, columns = f"{table}_place", "id, min_x, max_x, min_y, max_y"
+    news = ", ".join(f"NEW.{name}" for name in columns.split(", "))
+    for statement in (
+        f"CREATE VIRTUAL TABLE {tree} USING rtree({columns})",
+        f"INSERT INTO {tree} SELECT {columns} FROM {table}",
+        f"CREATE TRIGGER {tree}_insert AFTER INSERT ON {table} BEGIN INSERT INTO {tree} VALUES ({news}); END",
+        f"CREATE TRIGGER {tree}_update AFTER UPDATE OF {columns} ON {table}"
+        f" BEGIN DELETE FROM {tree} WHERE id = OLD.id; INSERT INTO {tree} VALUES ({news}); END",
+        f"CREATE TRIGGER {tree}_delete AFTER DELETE ON {table} BEGIN DELETE FROM {tree} WHERE id = OLD.id; END",
+    ):
+        connection.exec_driver_sql(statement)
+
+
 def grow_extent(connection: Connection, table: str, geometries: Iterable[BaseGeometry]) -> None:
-    """Note that a layer changed, and widen its stated extent to hold `geometries`."""
+    """Note that a layer changed, and widen its stated extent to hold `geometries`; PostGIS finds extents itself."""
+    if connection.dialect.name != "sqlite":
+        return
     placed = [geometry for geometry in geometries if not geometry.is_empty]
     if not placed:
         return
@@ -112,7 +130,12 @@ def from_blob(blob: bytes) -> BaseGeometry:
 
 
 def bounds_columns(geometry: BaseGeometry) -> dict[str, float]:
-    """Values of the columns by which a layer's rows are looked up in a window (degrees)."""
+    """Values of the columns by which a layer's rows are looked up in a window (degrees).
+
+    Raises LedgerError for an empty geometry, which has no place.
+    """
+    if geometry.is_empty:
+        raise LedgerError("an empty geometry cannot be stored", remedy="Leave it out, or give it its place.")
     bounds: Bounds = geometry.bounds
     return dict(zip(("min_x", "min_y", "max_x", "max_y"), bounds, strict=True))
 

@@ -1,8 +1,9 @@
-"""The ledger as the other rooms see it: one file of sites, scenes, runs, assessments and what happened to them."""
+"""The ledger as the other rooms see it: one store of sites, scenes, runs, assessments and what happened to them."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -10,39 +11,125 @@ from typing import Any, Self
 
 from shapely.geometry.base import BaseGeometry
 
-from cvpipe.domain import Assessment, Scene, Site
+from cvpipe.domain import (
+    Assessment,
+    Attachment,
+    Batch,
+    Campaign,
+    Candidate,
+    CandidateState,
+    Decision,
+    Finding,
+    Inspection,
+    Scene,
+    Site,
+    SiteStatus,
+    StatusMove,
+)
 from cvpipe.errors import LedgerError
 from cvpipe.geo import Bounds
-from cvpipe.ledger import assessment_rows, audit, run_rows, scene_rows, site_rows, store, verification
+from cvpipe.ledger import (
+    assessment_rows,
+    attachment_rows,
+    audit,
+    campaign_rows,
+    candidate_rows,
+    decision_rows,
+    finding_rows,
+    history,
+    move_rows,
+    run_rows,
+    scene_rows,
+    site_rows,
+    store,
+    verification,
+    version_rows,
+)
 from cvpipe.ledger.records import (
     AssessmentRecord,
     AuditRecord,
+    Entry,
+    Happening,
     ImportSummary,
     Observed,
     OwnerSystemTotals,
+    Reminders,
     RunRecord,
+    SiteVersion,
     Verification,
 )
 
 
 class Ledger:
-    """A GeoPackage that is opened by `create` or `open`, and closed by `close` or at the end of a `with`.
+    """A GeoPackage or a PostgreSQL database, opened by `create` or `open`, closed by `close` or at the end of a `with`.
 
-    Every method is one transaction. Several threads and processes may use one file at the same time. Only GDAL must
-    not read it in a process that has it open: GDAL brings an SQLite of its own, and POSIX locks do not hold between
-    two libraries of one process (https://www.sqlite.org/howtocorrupt.html, section 2.2.1). `close` first.
+    A place is the path of a GeoPackage or a `postgresql://` URL. Every method is one transaction. Several threads and
+    processes may use one ledger at the same time. Only GDAL must not read a GeoPackage in a process that has it open:
+    GDAL brings an SQLite of its own, and POSIX locks do not hold between two libraries of one process
+    (https://www.sqlite.org/howtocorrupt.html, section 2.2.1). `close` first.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self._engine = store.connect(path)
+    def __init__(self, place: store.Place) -> None:
+        self.place = place
+        self._engine = store.connect(place)
+
+    @property
+    def name(self) -> str:
+        """The ledger's place as messages may show it: never with a password."""
+        return store.name_of(self._engine)
+
+    @property
+    def path(self) -> Path:
+        """The file of a ledger that is a GeoPackage."""
+        assert not store.is_url(self.place), "a ledger in a database has no file"
+        return Path(self.place)
 
     @classmethod
-    def create(cls, path: Path) -> Ledger:
-        """Make an empty ledger. Built beside `path` and renamed, so that a half-made one is never seen.
+    def create(cls, place: store.Place) -> Ledger:
+        """Make an empty ledger: a new file, or the tables in a database that is there.
 
-        Raises LedgerError when something is there already or the folder cannot be written.
+        A file is built beside its path and renamed, so that a half-made one is never seen.
+
+        Raises LedgerError when something is there already or the place cannot be written.
         """
+        return cls._create_in_database(str(place)) if store.is_url(place) else cls._create_file(Path(place))
+
+    @classmethod
+    def open(cls, place: store.Place) -> Ledger:
+        """Open a ledger that has the present tables.
+
+        Raises LedgerError that says what to do when it is missing, no ledger, older or newer.
+        """
+        ledger = cls._found(place)
+        try:
+            missing = store.missing_revisions(ledger._engine)
+            if missing:
+                raise LedgerError(
+                    f"the ledger lacks the migrations {', '.join(missing)}",
+                    where=ledger.name,
+                    remedy="Make a copy of it, then run `cvpipe ledger migrate`.",
+                )
+        except BaseException:
+            ledger.close()
+            raise
+        return ledger
+
+    @classmethod
+    def migrate(cls, place: store.Place) -> tuple[str, ...]:
+        """Bring an older ledger to the present tables; returns the names of the migrations that ran."""
+        with cls._found(place) as ledger:
+            return store.migrate(ledger._engine)
+
+    @classmethod
+    def is_at(cls, place: store.Place) -> bool:
+        """Whether there is a ledger, of whatever version. Raises LedgerError when a database does not answer."""
+        if not store.is_url(place):
+            return Path(place).is_file() and store.is_ledger(Path(place))
+        with cls(place) as ledger:
+            return {"alembic_version", "audit"} <= store.tables_there(ledger._engine)
+
+    @classmethod
+    def _create_file(cls, path: Path) -> Ledger:
         if path.exists():
             raise LedgerError("there is a file already", where=path, remedy="Choose another name, or open it.")
         try:
@@ -58,41 +145,35 @@ class Ledger:
         return cls(path)
 
     @classmethod
-    def open(cls, path: Path) -> Ledger:
-        """Open a ledger that has the present tables.
-
-        Raises LedgerError that says what to do when the file is missing, no ledger, older or newer.
-        """
-        ledger = cls._found(path)
+    def _create_in_database(cls, url: str) -> Ledger:
+        ledger = cls(url)
         try:
-            missing = store.missing_revisions(ledger._engine)
-            if missing:
+            there = store.tables_there(ledger._engine)
+            if there:
                 raise LedgerError(
-                    f"the ledger lacks the migrations {', '.join(missing)}",
-                    where=path,
-                    remedy="Make a copy of it, then run `cvpipe ledger migrate`.",
+                    f"the database already holds {', '.join(sorted(there))}",
+                    where=ledger.name,
+                    remedy="Open it if it is a ledger; else name an empty database.",
                 )
+            store.migrate(ledger._engine)
         except BaseException:
             ledger.close()
             raise
         return ledger
 
     @classmethod
-    def migrate(cls, path: Path) -> tuple[str, ...]:
-        """Bring an older ledger to the present tables; returns the names of the migrations that ran."""
-        with cls._found(path) as ledger:
-            return store.migrate(ledger._engine)
-
-    @classmethod
-    def _found(cls, path: Path) -> Ledger:
-        if not path.is_file():
-            raise LedgerError("there is no ledger", where=path, remedy="Make a workspace with `cvpipe init DIR`.")
-        if not store.is_ledger(path):
-            raise LedgerError("the file is no ledger", where=path, remedy="Name a ledger.gpkg that cvpipe made.")
-        return cls(path)
+    def _found(cls, place: store.Place) -> Ledger:
+        if not store.is_url(place) and not Path(place).is_file():
+            raise LedgerError("there is no ledger", where=place, remedy="Make a workspace with `cvpipe init DIR`.")
+        if cls.is_at(place):
+            return cls(place)
+        if store.is_url(place):
+            remedy = "Make a workspace with `cvpipe init DIR --ledger URL`."
+            raise LedgerError("the database holds no ledger", where=cls(place).name, remedy=remedy)
+        raise LedgerError("the file is no ledger", where=place, remedy="Name a ledger.gpkg that cvpipe made.")
 
     def close(self) -> None:
-        """Give the file back; a ledger that is closed has no side files."""
+        """Give the place back; a GeoPackage that is closed has no side files."""
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -111,6 +192,7 @@ class Ledger:
         *,
         source: str,
         stated: Mapping[str, Collection[str]] | None = None,
+        skip_illegal: bool = False,
         dry_run: bool = False,
     ) -> ImportSummary:
         """Add and update sites by code, all of them or none; each one that differs gets an audit row.
@@ -119,12 +201,18 @@ class Ledger:
         source speaks of; of a site that is known only these change, and attributes are added to its own. Without
         it a site replaces what is known of it. Machine columns are left alone either way.
 
-        Raises LedgerError for a code that is given twice or is empty, and for a geometry that is empty or not in
-        degrees.
+        A new site has whatever status is given. Another status for a site that is known must be a legal move
+        (`cvpipe.life`), and is entered as one that the import made. `skip_illegal` leaves sites whose status may not
+        change so as they are, and names them in the summary.
+
+        Raises IllegalMoveError, and LedgerError for a code that is given twice or is empty, and for a geometry that
+        is empty or not in degrees.
         """
         transaction = store.reading if dry_run else store.writing
         with transaction(self._engine) as connection:
-            return site_rows.put(connection, sites, source=source, stated=stated, dry_run=dry_run)
+            return site_rows.put(
+                connection, sites, source=source, stated=stated, skip_illegal=skip_illegal, dry_run=dry_run
+            )
 
     def sites(self, codes: Collection[str] | None = None) -> list[Site]:
         """All sites, or those with the given codes, ordered by code.
@@ -148,6 +236,147 @@ class Ledger:
         """Sums per owner system, the one with most sites first, and over all sites at the end."""
         with store.reading(self._engine) as connection:
             return site_rows.totals_by_owner_system(connection)
+
+    def reminders(self, on: date) -> Reminders:
+        """What waits for people on a day."""
+        with store.reading(self._engine) as connection:
+            overdue, rechecks = site_rows.count_overdue(connection, on), site_rows.count_rechecks(connection, on)
+            open_findings, overdue_findings = finding_rows.count_open(connection, on)
+            return Reminders(on, overdue, open_findings, overdue_findings, rechecks)
+
+    # The life of a site
+
+    def move_site(
+        self, code: str, becomes: SiteStatus, *, who: str, reason: str = "", recheck_on: date | None = None
+    ) -> Entry[StatusMove]:
+        """Take a site to another status, as a person decided; close, reopen, exempt and confirm a rebound with it.
+
+        Raises UnknownSiteError, IllegalMoveError that names the legal moves, and LedgerError where nobody is named
+        or a move that takes something back gives no reason.
+        """
+        with store.writing(self._engine) as connection:
+            return site_rows.move(connection, code, becomes, who=who, reason=reason, recheck_on=recheck_on)
+
+    def recheck(self, code: str, on: date | None, *, who: str) -> None:
+        """Set the day from which somebody should look at a site again; None takes it away."""
+        with store.writing(self._engine) as connection:
+            site_rows.recheck(connection, code, on, who=who)
+
+    def moves(self, code: str | None = None) -> list[Entry[StatusMove]]:
+        """Moves of all sites, or of one, in the order they were made."""
+        with store.reading(self._engine) as connection:
+            return move_rows.all_moves(connection, code)
+
+    def versions(self, code: str) -> list[SiteVersion]:
+        """Every outline and plan that a site has had, the first one first. Raises UnknownSiteError."""
+        with store.reading(self._engine) as connection:
+            site_rows.row_of(connection, code)
+            return version_rows.of_site(connection, code)
+
+    def history(self, code: str) -> list[Happening]:
+        """The whole life of a site in order, a sentence each. Raises UnknownSiteError."""
+        with store.reading(self._engine) as connection:
+            site_rows.row_of(connection, code)
+            return history.of_site(connection, code)
+
+    # What people say
+
+    def decide(self, decision: Decision) -> Entry[Decision]:
+        """Append a decision. Raises LedgerError where it does not fit the site, the question or what it supersedes."""
+        with store.writing(self._engine) as connection:
+            return decision_rows.decide(connection, decision)
+
+    def decisions(self, code: str | None = None) -> list[Entry[Decision]]:
+        """Decisions on all sites, or on one, in the order they were made; superseded ones among them."""
+        with store.reading(self._engine) as connection:
+            return decision_rows.all_decisions(connection, code)
+
+    def raise_finding(self, finding: Finding) -> Entry[Finding]:
+        """Enter a finding, open. Raises LedgerError where nobody or nothing is named."""
+        with store.writing(self._engine) as connection:
+            return finding_rows.raise_finding(connection, finding)
+
+    def resolve_finding(self, finding_id: int, *, who: str, resolution: str = "") -> Entry[Finding]:
+        """Say how a finding was put right. Raises LedgerError for one that is unknown or resolved already."""
+        with store.writing(self._engine) as connection:
+            return finding_rows.resolve(connection, finding_id, who=who, resolution=resolution)
+
+    def findings(self, code: str | None = None, *, only_open: bool = False) -> list[Entry[Finding]]:
+        """Findings on all sites, or on one, by due date."""
+        with store.reading(self._engine) as connection:
+            return finding_rows.all_findings(connection, code, only_open=only_open)
+
+    def inspect(self, inspection: Inspection) -> Entry[Inspection]:
+        """Append a visit to a site. Raises LedgerError where nobody is named."""
+        with store.writing(self._engine) as connection:
+            return finding_rows.inspect(connection, inspection)
+
+    def inspections(self, code: str | None = None) -> list[Entry[Inspection]]:
+        """Visits to all sites, or to one, by the day."""
+        with store.reading(self._engine) as connection:
+            return finding_rows.all_inspections(connection, code)
+
+    def attach(self, attachment: Attachment) -> Entry[Attachment]:
+        """Append an attachment; one that the site has already, by its content, is returned as it stands.
+
+        Raises LedgerError for a path that leaves the workspace and a hash that is none.
+        """
+        with store.writing(self._engine) as connection:
+            return attachment_rows.attach(connection, attachment)
+
+    def attachments(self, code: str | None = None) -> list[Entry[Attachment]]:
+        """Attachments of all sites, or of one, as they came."""
+        with store.reading(self._engine) as connection:
+            return attachment_rows.all_attachments(connection, code)
+
+    # Candidates
+
+    def add_candidate(self, candidate: Candidate) -> Entry[Candidate]:
+        """Enter a change outside every site, as the sweep found it."""
+        with store.writing(self._engine) as connection:
+            return candidate_rows.add(connection, candidate)
+
+    def see_candidate(self, candidate_id: int, *, on: date, probability: float) -> None:
+        """Note that a later epoch shows a candidate too; an earlier one than the last changes nothing."""
+        with store.writing(self._engine) as connection:
+            candidate_rows.see_again(connection, candidate_id, on=on, probability=probability)
+
+    def settle_candidate(
+        self, candidate_id: int, state: CandidateState, *, who: str, note: str = "", site_code: str | None = None
+    ) -> Entry[Candidate]:
+        """Say what became of a candidate; an adopted one names the site that it became. Raises LedgerError."""
+        with store.writing(self._engine) as connection:
+            return candidate_rows.settle(connection, candidate_id, state, who=who, note=note, site_code=site_code)
+
+    def candidates(self, state: CandidateState | None = None, bounds: Bounds | None = None) -> list[Entry[Candidate]]:
+        """Candidates, those of one state, or those whose bounding box touches a window (degrees), as they came."""
+        with store.reading(self._engine) as connection:
+            return candidate_rows.all_candidates(connection, state, bounds)
+
+    # Campaigns and batches
+
+    def put_campaign(self, campaign: Campaign) -> bool:
+        """Add a campaign, or update it by name; returns whether anything was written. Raises LedgerError."""
+        with store.writing(self._engine) as connection:
+            return campaign_rows.put_campaign(connection, campaign)
+
+    def put_batch(self, batch: Batch) -> bool:
+        """Add a batch, or update it by name; returns whether anything was written.
+
+        Raises LedgerError for a campaign that there is not.
+        """
+        with store.writing(self._engine) as connection:
+            return campaign_rows.put_batch(connection, batch)
+
+    def campaigns(self) -> list[Campaign]:
+        """Campaigns, the one that starts first at the front."""
+        with store.reading(self._engine) as connection:
+            return campaign_rows.all_campaigns(connection)
+
+    def batches(self) -> list[Batch]:
+        """Batches by due date; sites name them in `Site.batch`."""
+        with store.reading(self._engine) as connection:
+            return campaign_rows.all_batches(connection)
 
     # Scenes
 
@@ -203,16 +432,25 @@ class Ledger:
         with store.reading(self._engine) as connection:
             return assessment_rows.known_keys(connection, keys)
 
-    def record(self, run_id: int, assessment: Assessment, *, outline: BaseGeometry | None = None) -> bool:
+    def record(
+        self,
+        run_id: int,
+        assessment: Assessment,
+        *,
+        outline: BaseGeometry | None = None,
+        site_version: int | None = None,
+    ) -> bool:
         """Append an assessment, its changes, its audit row and the site's observed status, all or nothing.
 
-        `outline` is the area that it was made for, WGS 84; by default that of the site as it now stands. Returns
-        False, and writes nothing, when the assessment's key is there already.
+        `site_version` is that of the site that was assessed (`Site.version`), by default the present one; `outline`
+        is the area that was looked at, WGS 84, by default that version's. Returns False, and writes nothing, when
+        the assessment's key is there already.
 
-        Raises LedgerError for an unknown site, run or scene.
+        Raises LedgerError for an unknown site, version, run or scene, and where the machine claims to have seen a
+        status that only a person can give.
         """
         with store.writing(self._engine) as connection:
-            return assessment_rows.record(connection, run_id, assessment, outline)
+            return assessment_rows.record(connection, run_id, assessment, outline=outline, site_version=site_version)
 
     def assessments(self, code: str | None = None) -> list[AssessmentRecord]:
         """Assessments of all sites, or of one, ordered by site code and date of the later epoch."""
@@ -226,7 +464,12 @@ class Ledger:
         with store.reading(self._engine) as connection:
             return list(audit.records(connection, site_code, limit))
 
-    def verify(self) -> Verification:
-        """Walk the audit chain, and hold all that the ledger keeps against it."""
+    def verify(self, noted: str | None = None) -> Verification:
+        """Walk the audit chain, and hold all that the ledger keeps against it.
+
+        `noted` is the `head` of an earlier verification: the chain must still run through it. Raises LedgerError for
+        one that is not written as ROW:HASH.
+        """
+        head = None if noted is None else audit.head_of(noted)
         with store.reading(self._engine) as connection:
-            return verification.verify(connection)
+            return verification.verify(connection, head)

@@ -4,22 +4,37 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from cvpipe.domain import Assessment, SiteStatus
+from shapely.geometry.base import BaseGeometry
+
+from cvpipe.domain import Assessment, Plan, SiteStatus
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True)
+class Entry(Generic[Value]):
+    """A word of the domain as it stands in the ledger: its id there, and when it was entered (UTC)."""
+
+    id: int
+    at: datetime
+    value: Value
 
 
 @dataclass(frozen=True)
 class ImportSummary:
     """What putting sites into the ledger did, or would do; codes in the order they came.
 
-    `differences` names, for each changed code, the fields that differ.
+    `differences` names, for each changed code, the fields that differ; `illegal_moves` tells, for each code that was
+    left out because its status may not change so, why.
     """
 
     added: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     differences: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    illegal_moves: dict[str, str] = field(default_factory=dict)
     dry_run: bool = False
 
 
@@ -29,6 +44,30 @@ class Observed:
 
     status: SiteStatus | None
     on: date | None
+
+
+@dataclass(frozen=True)
+class SiteVersion:
+    """An outline and plan that a site has had from `valid_from` (UTC) until the next version. Geometry in WGS 84."""
+
+    site_code: str
+    version: int
+    valid_from: datetime
+    geometry: BaseGeometry
+    buffer_m: float
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One thing in the life of a site, in a sentence; `record` is the audit row that holds it. `who` may be empty."""
+
+    at: datetime
+    kind: str
+    action: str
+    who: str
+    sentence: str
+    record: AuditRecord
 
 
 @dataclass(frozen=True)
@@ -49,7 +88,11 @@ class RunRecord:
 
 @dataclass(frozen=True)
 class AssessmentRecord:
-    """An assessment as it stands in the ledger. `created_at` is UTC; dates are None where no scene was usable."""
+    """An assessment as it stands in the ledger. `created_at` is UTC; dates are None where no scene was usable.
+
+    `outline` is the area that it was made for (WGS 84), `site_version` the site's version that had it; None for an
+    assessment that was written before versions were counted.
+    """
 
     id: int
     run_id: int
@@ -57,6 +100,8 @@ class AssessmentRecord:
     after_date: date | None
     created_at: datetime
     assessment: Assessment
+    outline: BaseGeometry | None = field(default=None, compare=False)
+    site_version: int | None = None
 
 
 @dataclass(frozen=True)
@@ -81,11 +126,16 @@ class AuditRecord:
 
 @dataclass(frozen=True)
 class Verification:
-    """What walking the audit trail found. A ledger without `problems` is as it was written."""
+    """What walking the audit trail found. A ledger without `problems` is as it was written.
+
+    `head` is the end of the trail as ROW:HASH: noted down elsewhere, it proves later that nothing before it was
+    rewritten.
+    """
 
     audit_rows: int
     contents: int
     problems: tuple[str, ...]
+    head: str
 
 
 @dataclass(frozen=True)
@@ -93,7 +143,8 @@ class OwnerSystemTotals:
     """Sums over the sites of one owner system, or over all sites where `owner_system` is None.
 
     Areas in m² as the ledger states them, unknown ones counted as 0; `completed` counts sites that people hold
-    to be cleared or closed.
+    to be cleared or closed. `green_planned_m2` is what the plans ask for, `green_added_m2` what the last assessment
+    of each site that could tell saw.
     """
 
     owner_system: str | None
@@ -101,3 +152,16 @@ class OwnerSystemTotals:
     land_m2: float
     building_m2: float
     completed: int
+    green_planned_m2: float = 0.0
+    green_added_m2: float = 0.0
+
+
+@dataclass(frozen=True)
+class Reminders:
+    """What waits for people on a day: numbers of sites past their due date, of findings and of rechecks."""
+
+    on: date
+    overdue_sites: int
+    open_findings: int
+    overdue_findings: int
+    due_rechecks: int

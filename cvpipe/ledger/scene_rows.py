@@ -17,7 +17,7 @@ _ALIKE = tuple(f.name for f in fields(Scene) if f.name != "footprint")
 
 
 def add(connection: Connection, scene: Scene) -> bool:
-    """Add a scene; one that is known only gets its new address. Returns whether it was new."""
+    """Add a scene; one that is known only gets its new address and item. Returns whether it was new."""
     row = columns_of(scene)
     known = connection.execute(select(scenes).where(scenes.c.content_hash == scene.content_hash)).mappings().first()
     if known is None:
@@ -26,9 +26,11 @@ def add(connection: Connection, scene: Scene) -> bool:
         geopackage.grow_extent(connection, "scenes", [scene.footprint])
         return True
     _refuse_other_date(known, scene)
-    if known["uri"] != scene.uri:
-        connection.execute(update(scenes).where(scenes.c.id == known["id"]).values(uri=scene.uri))
-        _note(connection, "moved", {**known, "uri": scene.uri}, {"was": known["uri"], "becomes": scene.uri})
+    if known["uri"] != scene.uri or (known["stac"] is None and scene.stac is not None):
+        new = {"uri": scene.uri, "stac": scene.stac or known["stac"]}
+        connection.execute(update(scenes).where(scenes.c.id == known["id"]).values(new))
+        action = "moved" if known["uri"] != scene.uri else "described"
+        _note(connection, action, {**known, **new}, {"was": known["uri"], "becomes": scene.uri})
     return False
 
 

@@ -6,6 +6,15 @@
     assessments  a row per site and pair of epochs, append-only, with the outline it was made for
     changes      a polygon per change that an assessment found, append-only
     audit        a row per thing that happened, append-only and hash-chained
+    audit_head   one row: how many rows the chain has, and the hash of its last one
+
+    campaigns, batches   programmes with targets, and their groups of sites with one due date
+    site_versions        every outline and plan that a site has had, append-only
+    moves, decisions     what people said of a site: its status, and the answers to questions; append-only
+    findings             what must be put right by a date, and how it was
+    inspections          visits, append-only
+    candidates           changes outside every site: what the sweep saw, beside it what people made of them
+    attachments          photos and documents, by the hash of their content, append-only
 
 The migrations build the tables; a test holds that both agree.
 """
@@ -15,11 +24,27 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Boolean, Column, Date, Double, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Date,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
 
 from cvpipe.domain import Question
 from cvpipe.ledger.columns import Geometry, Instant, Json
 from cvpipe.ledger.geopackage import GEOMETRY_COLUMN
+
+#: Marks a column that came to a table which already had rows: where it is null the row's digest is what it was before.
+LATER = {"later": True}
 
 #: A row by column name, as it is to be written or as it was read.
 Row = Mapping[Any, Any]
@@ -71,7 +96,9 @@ sites = Table(
     Column("observed_status", Text),
     Column("observed_on", Date),
     *_bounds(),
-    Index(None, "min_x", "max_x", "min_y", "max_y"),
+    Column("rules", Json, info=LATER),
+    Column("recheck_on", Date, info=LATER),
+    Column("version", Integer, nullable=False, server_default=text("1")),
     Index(None, "owner_system"),
     sqlite_autoincrement=True,
 )
@@ -90,6 +117,7 @@ scenes = Table(
     Column("height", Integer, nullable=False),
     Column("bands", Integer, nullable=False),
     Column("dtype", Text, nullable=False),
+    Column("stac", Json, info=LATER),
     sqlite_autoincrement=True,
 )
 
@@ -138,6 +166,7 @@ assessments = Table(
     Column("green_added_m2", Double),
     Column("measurements", Json),
     Column("verdicts", Json, nullable=False),
+    Column("site_version", Integer, info=LATER),
     sqlite_autoincrement=True,
 )
 
@@ -172,5 +201,179 @@ audit = Table(
     Index(None, "kind", "subject"),
 )
 
+audit_head = Table(
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("rows", Integer, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+campaigns = Table(
+    "campaigns",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("starts", Date),
+    Column("ends", Date),
+    Column("target_sites", Integer),
+    Column("target_demolition_m2", Double),
+    Column("target_green_m2", Double),
+    sqlite_autoincrement=True,
+)
+
+batches = Table(
+    "batches",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("campaign", ForeignKey("campaigns.name"), nullable=False, index=True),
+    Column("due_date", Date),
+    sqlite_autoincrement=True,
+)
+
+site_versions = Table(
+    "site_versions",
+    metadata,
+    _id(),
+    _geometry(),
+    Column("site_code", ForeignKey("sites.code"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("valid_from", Instant, nullable=False),
+    Column("buffer_m", Double, nullable=False),
+    Column("demolition_area_m2", Double),
+    Column("green_area_m2", Double),
+    Column("green_ratio", Double),
+    Column("retained", Json),
+    Column("work_started", Date),
+    Column("due_date", Date),
+    Column("rules", Json),
+    Column("content_hash", Text, nullable=False),
+    UniqueConstraint("site_code", "version"),
+    sqlite_autoincrement=True,
+)
+
+moves = Table(
+    "moves",
+    metadata,
+    _id(),
+    Column("site_code", ForeignKey("sites.code"), nullable=False, index=True),
+    Column("was", Text, nullable=False),
+    Column("becomes", Text, nullable=False),
+    Column("move", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    _id(),
+    Column("site_code", ForeignKey("sites.code"), nullable=False, index=True),
+    Column("assessment_key", ForeignKey("assessments.key"), index=True),
+    Column("who", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("seconds", Double),
+    Column("second_reviewer", Text, nullable=False),
+    Column("supersedes", ForeignKey("decisions.id"), unique=True),
+    sqlite_autoincrement=True,
+)
+
+findings = Table(
+    "findings",
+    metadata,
+    _id(),
+    Column("site_code", ForeignKey("sites.code"), nullable=False, index=True),
+    Column("what", Text, nullable=False),
+    Column("due_date", Date, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("resolved_by", Text, nullable=False),
+    Column("resolution", Text, nullable=False),
+    Column("resolved_at", Instant),
+    sqlite_autoincrement=True,
+)
+
+inspections = Table(
+    "inspections",
+    metadata,
+    _id(),
+    Column("site_code", ForeignKey("sites.code"), nullable=False, index=True),
+    Column("inspected_on", Date, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+candidates = Table(
+    "candidates",
+    metadata,
+    _id(),
+    _geometry(),
+    Column("kind", Text, nullable=False),
+    Column("area_m2", Double, nullable=False),
+    Column("probability", Double, nullable=False),
+    Column("first_seen", Date, nullable=False),
+    Column("last_seen", Date, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("site_code", ForeignKey("sites.code"), index=True),
+    Column("who", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    *_bounds(),
+    Index(None, "min_x", "max_x", "min_y", "max_y"),
+    sqlite_autoincrement=True,
+)
+
+attachments = Table(
+    "attachments",
+    metadata,
+    _id(),
+    Column("site_code", ForeignKey("sites.code"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size_bytes", Integer, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("taken_on", Date),
+    Column("lon", Double),
+    Column("lat", Double),
+    Column("at", Instant, nullable=False),
+    UniqueConstraint("site_code", "sha256"),
+    sqlite_autoincrement=True,
+)
+
 #: Tables whose rows are never changed or deleted; triggers hold it.
-APPEND_ONLY: tuple[Table, ...] = (assessments, changes, audit)
+APPEND_ONLY: tuple[Table, ...] = (
+    assessments,
+    changes,
+    audit,
+    site_versions,
+    moves,
+    decisions,
+    inspections,
+    attachments,
+)
+
+#: What stands in the audit trail row for row: its kind, its table, and the column that names it there. A row's digest
+#: is that of all its columns. Sites, their versions and assessments have digests of their own.
+AUDITED: dict[str, tuple[Table, str]] = {
+    "scene": (scenes, "content_hash"),
+    "run": (runs, "id"),
+    "campaign": (campaigns, "name"),
+    "batch": (batches, "name"),
+    "move": (moves, "id"),
+    "decision": (decisions, "id"),
+    "finding": (findings, "id"),
+    "inspection": (inspections, "id"),
+    "candidate": (candidates, "id"),
+    "attachment": (attachments, "id"),
+}

@@ -10,19 +10,20 @@ from datetime import date
 from typing import Any
 
 import shapely
-from shapely.geometry import mapping, shape
-from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
+from shapely.geometry import mapping
+from sqlalchemy import Connection, RowMapping, Subquery, bindparam, func, insert, select, update
 
-from cvpipe.domain import Plan, Site, SiteStatus
-from cvpipe.errors import LedgerError, UnknownSiteError
+from cvpipe.domain import Outcome, Site, SiteStatus, StatusMove
+from cvpipe.errors import IllegalMoveError, LedgerError, UnknownSiteError
 from cvpipe.geo import Bounds
-from cvpipe.ledger import audit, geopackage
-from cvpipe.ledger.columns import canonical_json
-from cvpipe.ledger.records import ImportSummary, Observed, OwnerSystemTotals
-from cvpipe.ledger.schema import Row, sites
+from cvpipe.ledger import audit, entries, geopackage, move_rows, version_rows, windows
+from cvpipe.ledger.columns import Geometry, Json, canonical_json, now
+from cvpipe.ledger.records import Entry, ImportSummary, Observed, OwnerSystemTotals
+from cvpipe.ledger.schema import Row, assessments, batches, sites
+from cvpipe.life import OBSERVABLE, move_between
 
 #: Columns that the machine keeps; an import neither reads nor writes them.
-MACHINE_COLUMNS = frozenset({"observed_status", "observed_on", "min_x", "min_y", "max_x", "max_y"})
+MACHINE_COLUMNS = frozenset({"observed_status", "observed_on", "min_x", "min_y", "max_x", "max_y", "version"})
 
 #: Columns that people keep: what an import may state of a site.
 PEOPLE_COLUMNS: tuple[str, ...] = tuple(c.name for c in sites.columns if c.name not in {"id", *MACHINE_COLUMNS})
@@ -30,6 +31,7 @@ PEOPLE_COLUMNS: tuple[str, ...] = tuple(c.name for c in sites.columns if c.name 
 #: What people call a site's clearing done.
 COMPLETED = (SiteStatus.CLEARED, SiteStatus.CLOSED)
 
+_AT_ONCE = 5000  # sites that are compared and written in one go
 _CHUNK = 1000  # codes per query; SQLite takes 32,766 parameters at most
 
 
@@ -40,6 +42,7 @@ class _Difference:
     added: list[dict[str, Any]] = field(default_factory=list)
     changed: list[tuple[dict[str, Any], dict[str, Any]]] = field(default_factory=list)
     unchanged: list[str] = field(default_factory=list)
+    illegal: dict[str, str] = field(default_factory=dict)
 
 
 def put(
@@ -48,10 +51,30 @@ def put(
     *,
     source: str,
     stated: Mapping[str, Collection[str]] | None,
+    skip_illegal: bool,
     dry_run: bool,
 ) -> ImportSummary:
-    """Add or update sites by code, with an audit row for each one that differs."""
+    """Add or update sites by code, with an audit row for each one that differs.
+
+    Memory holds the rows of `_AT_ONCE` sites, however many are given; the caller's transaction makes it all or none.
+    """
     _refuse_unusable(given)
+    starts = range(0, len(given), _AT_ONCE)
+    parts = [_put_some(connection, given[i : i + _AT_ONCE], source, stated, dry_run=dry_run) for i in starts]
+    whole = _joined(parts, dry_run=dry_run)
+    if whole.illegal_moves and not skip_illegal:
+        raise _illegal(whole.illegal_moves)
+    return whole
+
+
+def _put_some(
+    connection: Connection,
+    given: Sequence[Site],
+    source: str,
+    stated: Mapping[str, Collection[str]] | None,
+    *,
+    dry_run: bool,
+) -> ImportSummary:
     difference = _compare(connection, given, stated)
     if not dry_run:
         _write(connection, difference, source)
@@ -60,6 +83,18 @@ def put(
         changed=tuple(new["code"] for _, new in difference.changed),
         unchanged=tuple(difference.unchanged),
         differences={new["code"]: tuple(_differing(old, new)) for old, new in difference.changed},
+        illegal_moves=difference.illegal,
+        dry_run=dry_run,
+    )
+
+
+def _joined(parts: Sequence[ImportSummary], *, dry_run: bool) -> ImportSummary:
+    return ImportSummary(
+        added=tuple(code for part in parts for code in part.added),
+        changed=tuple(code for part in parts for code in part.changed),
+        unchanged=tuple(code for part in parts for code in part.unchanged),
+        differences={code: names for part in parts for code, names in part.differences.items()},
+        illegal_moves={code: why for part in parts for code, why in part.illegal_moves.items()},
         dry_run=dry_run,
     )
 
@@ -83,9 +118,7 @@ def with_codes(connection: Connection, codes: Collection[str]) -> list[Site]:
 
 def within(connection: Connection, bounds: Bounds) -> list[Site]:
     """Sites whose bounding box touches `bounds` (degrees), by code."""
-    left, bottom, right, top = bounds
-    c = sites.c
-    query = select(sites).where(c.min_x <= right, c.max_x >= left, c.min_y <= top, c.max_y >= bottom).order_by(c.code)
+    query = select(sites).where(windows.touching(connection, sites, bounds)).order_by(sites.c.code)
     return [site_of(row) for row in connection.execute(query).mappings()]
 
 
@@ -97,10 +130,39 @@ def row_of(connection: Connection, code: str) -> RowMapping:
     return row
 
 
+def move(
+    connection: Connection, code: str, becomes: SiteStatus, *, who: str, reason: str, recheck_on: date | None
+) -> Entry[StatusMove]:
+    """Take a site to another status; its recheck date becomes the one that is given, or none.
+
+    Raises IllegalMoveError, and LedgerError where nobody is named or a reason is wanting.
+    """
+    old = row_of(connection, code)
+    made = _move(old, becomes, who=who, reason=reason)
+    new = {**old, "status": becomes.value, "recheck_on": recheck_on}
+    change = update(sites).where(sites.c.code == code).values(status=new["status"], recheck_on=recheck_on)
+    connection.execute(change)
+    audit.append(connection, [_event("moved", new, _was_and_becomes(old, new))])
+    return move_rows.enter_all(connection, [made])[0]
+
+
+def recheck(connection: Connection, code: str, on: date | None, *, who: str) -> None:
+    """Set the day from which somebody should look at a site again, or take it away."""
+    entries.refuse_blank("who sets the date", who)
+    old = row_of(connection, code)
+    if old["recheck_on"] != on:
+        new = {**old, "recheck_on": on}
+        connection.execute(update(sites).where(sites.c.code == code).values(recheck_on=on))
+        audit.append(connection, [_event("changed", new, {"who": who, **_was_and_becomes(old, new)})])
+
+
 def observe(connection: Connection, code: str, status: SiteStatus, on: date | None) -> None:
     """Note what the machine saw, unless a later epoch has already been seen."""
+    if status not in OBSERVABLE:
+        raise LedgerError(f"the machine cannot see that a site is {status}", remedy="Only a person can say so.")
     query = update(sites).where(sites.c.code == code).values(observed_status=status.value, observed_on=on)
-    connection.execute(query.where((sites.c.observed_on.is_(None)) | (sites.c.observed_on <= on)))
+    unseen = sites.c.observed_on.is_(None)
+    connection.execute(query.where(unseen if on is None else unseen | (sites.c.observed_on <= on)))
 
 
 def observed(connection: Connection) -> dict[str, Observed]:
@@ -115,35 +177,46 @@ def observed(connection: Connection) -> dict[str, Observed]:
 def totals_by_owner_system(connection: Connection) -> list[OwnerSystemTotals]:
     """Sums per owner system, the largest first, and over all sites at the end."""
     completed = sites.c.status.in_([status.value for status in COMPLETED])
+    seen = _green_seen()
     sums = (
         func.count(),
         func.coalesce(func.sum(sites.c.land_area_m2), 0.0),
         func.coalesce(func.sum(sites.c.building_area_m2), 0.0),
         func.count().filter(completed),
+        func.coalesce(func.sum(sites.c.green_area_m2), 0.0),
+        func.coalesce(func.sum(seen.c.green_added_m2), 0.0),
     )
-    by_system = select(sites.c.owner_system, *sums).group_by(sites.c.owner_system)
+    source = sites.outerjoin(seen, seen.c.site_code == sites.c.code)
+    by_system = select(sites.c.owner_system, *sums).select_from(source).group_by(sites.c.owner_system)
     rows = connection.execute(by_system.order_by(func.count().desc(), sites.c.owner_system)).all()
-    overall = connection.execute(select(*sums)).one()
+    overall = connection.execute(select(*sums).select_from(source)).one()
     return [OwnerSystemTotals(*row) for row in rows] + [OwnerSystemTotals(None, *overall)]
+
+
+def count_overdue(connection: Connection, on: date) -> int:
+    """How many sites were due before a day, by their own date or their batch's; completed and exempt ones are not."""
+    settled = [status.value for status in (*COMPLETED, SiteStatus.EXEMPT)]
+    due = func.coalesce(sites.c.due_date, batches.c.due_date)
+    query = select(func.count()).select_from(sites.outerjoin(batches, batches.c.name == sites.c.batch))
+    return connection.scalar(query.where(due < on, sites.c.status.not_in(settled))) or 0
+
+
+def count_rechecks(connection: Connection, on: date) -> int:
+    """How many sites somebody should look at again, on a day."""
+    return connection.scalar(select(func.count()).where(sites.c.recheck_on <= on)) or 0
 
 
 def site_of(row: Row) -> Site:
     """A row as the domain's value."""
-    plan = Plan(
-        demolition_area_m2=row["demolition_area_m2"],
-        green_area_m2=row["green_area_m2"],
-        green_ratio=row["green_ratio"],
-        retained=None if row["retained"] is None else shape(row["retained"]),
-        work_started=row["work_started"],
-        due_date=row["due_date"],
-    )
     alike = ("code", "name", "sub_district", "community", "owner_system", "batch", "buffer_m", "attributes")
     return Site(
         geometry=row["geom"],
         land_area_m2=row["land_area_m2"],
         building_area_m2=row["building_area_m2"],
-        plan=plan,
+        plan=version_rows.plan_of(row),
         status=SiteStatus(row["status"]),
+        recheck_on=row["recheck_on"],
+        version=row["version"],
         **{name: row[name] for name in alike},
     )
 
@@ -170,6 +243,8 @@ def columns_of(site: Site) -> dict[str, Any]:
         "due_date": plan.due_date,
         "status": site.status.value,
         "attributes": site.attributes,
+        "rules": plan.rules or None,
+        "recheck_on": site.recheck_on,
         **geopackage.bounds_columns(site.geometry),
     }
 
@@ -194,14 +269,42 @@ def _compare(
     for site in given:
         old = known.get(site.code)
         if old is None:
-            difference.added.append(columns_of(site))
+            difference.added.append({**columns_of(site), "version": 1})
             continue
         new = columns_of(site if stated is None else _only_stated(site_of(old), site, stated[site.code]))
-        if _differing(old, new):
-            difference.changed.append((dict(old), new))
-        else:
-            difference.unchanged.append(site.code)
+        _sort_in(difference, dict(old), new)
     return difference
+
+
+def _sort_in(difference: _Difference, old: dict[str, Any], new: dict[str, Any]) -> None:
+    """Put a site that is known where it belongs: a status that differs must be a legal move."""
+    differing = set(_differing(old, new))
+    if not differing:
+        difference.unchanged.append(new["code"])
+        return
+    try:
+        if "status" in differing:
+            _move(old, SiteStatus(new["status"]))
+    except IllegalMoveError as error:
+        difference.illegal[new["code"]] = str(error)
+        return
+    new["version"] = old["version"] + bool(differing & version_rows.VERSIONED)
+    difference.changed.append((old, new))
+
+
+def _move(old: Row, becomes: SiteStatus, *, who: str = "", reason: str = "") -> StatusMove:
+    code, was = old["code"], SiteStatus(old["status"])
+    return StatusMove(code, was, becomes, move_between(code, was, becomes), who, reason)
+
+
+def _illegal(moves: Mapping[str, str]) -> IllegalMoveError:
+    """The first of them, and how many there are."""
+    first = next(iter(moves.values()))
+    more = f" {len(moves) - 1} more sites are refused likewise." if len(moves) > 1 else ""
+    return IllegalMoveError(
+        first.rstrip(".") + "." + more,
+        remedy="Nothing was written; correct the statuses, or leave those sites out.",
+    )
 
 
 def _only_stated(old: Site, new: Site, stated: Collection[str]) -> Site:
@@ -216,7 +319,14 @@ def _only_stated(old: Site, new: Site, stated: Collection[str]) -> Site:
 
 
 def _differing(old: Row, new: Row) -> list[str]:
-    return [name for name in PEOPLE_COLUMNS if _plain(old, name) != _plain(new, name)]
+    return [name for name in PEOPLE_COLUMNS if not _alike(old, new, name)]
+
+
+def _alike(old: Row, new: Row, name: str) -> bool:
+    # Equal JSON is no answer: to Python 1, 1.0 and True are equal.
+    if not isinstance(sites.c[name].type, Geometry | Json) and old[name] == new[name]:
+        return True
+    return bool(_plain(old, name) == _plain(new, name))
 
 
 def _plain(row: Row, name: str) -> Any:
@@ -232,18 +342,43 @@ def _write(connection: Connection, difference: _Difference, source: str) -> None
         by_code = update(sites).where(sites.c.code == bindparam("the_code"))
         news = [{**new, "the_code": new["code"]} for _, new in difference.changed]
         connection.execute(by_code.values({name: bindparam(name) for name in news[0] if name != "the_code"}), news)
-    audit.append(connection, list(_events(difference, source)))
+    versions = _versions(difference)
+    version_rows.write(connection, list(versions.values()))
+    audit.append(connection, list(_events(difference, versions, source)))
+    move_rows.enter_all(connection, list(_moves(difference, source)))
     written = [*difference.added, *(new for _, new in difference.changed)]
     geopackage.grow_extent(connection, "sites", (row["geom"] for row in written))
 
 
-def _events(difference: _Difference, source: str) -> Iterator[audit.Event]:
-    for new in difference.added:
-        yield _event("added", new, {"source": source})
+def _versions(difference: _Difference) -> dict[str, dict[str, Any]]:
+    """The versions that begin with this import, by code."""
+    begun = [*difference.added, *(new for old, new in difference.changed if new["version"] != old["version"])]
+    at = now()
+    return {new["code"]: version_rows.row(new["code"], new["version"], at, new) for new in begun}
+
+
+def _moves(difference: _Difference, source: str) -> Iterator[StatusMove]:
+    """Who moves sites by an import is the import; its reason is where it came from."""
     for old, new in difference.changed:
-        names = _differing(old, new)
-        was, becomes = ({name: audit.as_plain(row[name]) for name in names} for row in (old, new))
-        yield _event("changed", new, {"source": source, "was": was, "becomes": becomes})
+        if old["status"] != new["status"]:
+            yield _move(old, SiteStatus(new["status"]), who="import", reason=source or "import")
+
+
+def _events(difference: _Difference, versions: Mapping[str, Mapping[str, Any]], source: str) -> Iterator[audit.Event]:
+    def versioned(code: str) -> dict[str, Any]:
+        return {"versions": version_rows.hashes([versions[code]])} if code in versions else {}
+
+    for new in difference.added:
+        yield _event("added", new, {"source": source, "status": new["status"], **versioned(new["code"])})
+    for old, new in difference.changed:
+        details = {"source": source, **_was_and_becomes(old, new), **versioned(new["code"])}
+        yield _event("changed", new, details)
+
+
+def _was_and_becomes(old: Row, new: Row) -> dict[str, Any]:
+    names = _differing(old, new)
+    was, becomes = ({name: audit.as_plain(row[name]) for name in names} for row in (old, new))
+    return {"was": was, "becomes": becomes}
 
 
 def _event(action: str, row: Row, details: dict[str, Any]) -> audit.Event:
@@ -262,6 +397,15 @@ def _unknown(connection: Connection, code: str) -> UnknownSiteError:
     close = difflib.get_close_matches(code, known, n=3)
     remedy = f"Did you mean {', '.join(close)}?" if close else "`cvpipe sites list` shows the codes that there are."
     return UnknownSiteError(f"no site has the code {code!r}", remedy=remedy)
+
+
+def _green_seen() -> Subquery:
+    """Green that was added on each site, as the last assessment saw that could answer for its greening."""
+    c = assessments.c
+    newest = func.row_number().over(partition_by=c.site_code, order_by=(c.after_date.desc().nulls_last(), c.id.desc()))
+    answered = c.greening != Outcome.NOT_ASSESSABLE.value
+    ranked = select(c.site_code, c.green_added_m2, newest.label("rank")).where(answered).subquery()
+    return select(ranked.c.site_code, ranked.c.green_added_m2).where(ranked.c.rank == 1).subquery()
 
 
 def _refuse_unusable(given: Sequence[Site]) -> None:

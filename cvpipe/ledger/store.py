@@ -1,4 +1,4 @@
-"""The ledger's file: opening it, and bringing an older one to the present tables."""
+"""Where the ledger is: a GeoPackage or a PostgreSQL database; opening it, bringing it to the present tables."""
 
 from __future__ import annotations
 
@@ -6,31 +6,62 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
+from sqlalchemy.exc import ArgumentError, IntegrityError, StatementError
 
 from cvpipe.errors import CvpipeError, LedgerError
+from cvpipe.ledger import postgis
+from cvpipe.ledger.schema import metadata
+
+#: A ledger's place: the path of a GeoPackage, or the URL of a PostgreSQL database.
+Place: TypeAlias = Path | str
 
 #: How long a writer waits for another one before it gives up, ms. A write takes milliseconds, an import of 100,000
-#: sites some seconds.
-BUSY_TIMEOUT_MS = 30_000
+#: sites half a minute (`scripts/benchmark_ledger.py`), and more on a busy machine.
+BUSY_TIMEOUT_MS = 120_000
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _SQLITE_MAGIC = b"SQLite format 3\x00"
+_URL_BEGINNINGS = ("postgresql://", "postgres://")
 
 
-def connect(path: Path) -> Engine:
-    """An engine on the file; `reading` and `writing` give its transactions."""
-    engine = create_engine(URL.create("sqlite", database=str(path)))
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", _begin)
+def is_url(place: Place) -> bool:
+    """Whether a place is the URL of a database; everything else is a path."""
+    return isinstance(place, str) and place.startswith(_URL_BEGINNINGS)
+
+
+def connect(place: Place) -> Engine:
+    """An engine on the ledger; `reading` and `writing` give its transactions.
+
+    A URL without a password takes it from the environment (PGPASSWORD) or from ~/.pgpass, as all PostgreSQL programs
+    do. Raises LedgerError for a URL that cannot be understood, or when the driver is not installed.
+    """
+    if is_url(place):
+        return _connect_to_database(str(place))
+    engine = create_engine(URL.create("sqlite", database=str(place)))
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def name_of(engine: Engine) -> str:
+    """The ledger's place as messages may show it: never with a password."""
+    if engine.dialect.name == "sqlite":
+        return str(engine.url.database)
+    shown = engine.url.set(drivername="postgresql").difference_update_query(["password"])
+    return shown.render_as_string(hide_password=True)
+
+
+def has_password(url: str) -> bool:
+    """Whether a database's URL tells its password."""
+    parsed = _parsed(url)
+    return parsed.password is not None or "password" in parsed.query
 
 
 @contextmanager
@@ -48,7 +79,7 @@ def writing(engine: Engine) -> Iterator[Connection]:
 
 
 def migrate(engine: Engine) -> tuple[str, ...]:
-    """Run the migrations that the file lacks, each in one transaction; returns their names in order."""
+    """Run the migrations that the ledger lacks, each in one transaction; returns their names in order."""
     missing = missing_revisions(engine)
     # No `with engine.begin()`: each step opens and commits a transaction of its own.
     with _told_plainly(engine), engine.execution_options(writes=True).connect() as connection:
@@ -59,9 +90,9 @@ def migrate(engine: Engine) -> tuple[str, ...]:
 
 
 def missing_revisions(engine: Engine) -> tuple[str, ...]:
-    """Names of the migrations that the file lacks, oldest first.
+    """Names of the migrations that the ledger lacks, oldest first.
 
-    Raises LedgerError when the file was written by a newer version.
+    Raises LedgerError when it was written by a newer version.
     """
     with reading(engine) as connection:
         present = MigrationContext.configure(connection).get_current_revision()
@@ -71,10 +102,16 @@ def missing_revisions(engine: Engine) -> tuple[str, ...]:
     if present not in names:
         raise LedgerError(
             f"the ledger was written by a newer version (revision {present})",
-            where=engine.url.database,
+            where=name_of(engine),
             remedy="Update cvpipe and try again.",
         )
     return tuple(names[names.index(present) + 1 :])
+
+
+def tables_there(engine: Engine) -> set[str]:
+    """Those of the ledger's tables that a database already has, with the one that notes its migrations."""
+    with reading(engine) as connection:
+        return {*metadata.tables, "alembic_version"} & set(inspect(connection).get_table_names())
 
 
 def is_ledger(path: Path) -> bool:
@@ -93,18 +130,61 @@ def _config() -> Config:
     return config
 
 
-def _prepare(connection: Any, _record: object) -> None:
+def _connect_to_database(url: str) -> Engine:
+    try:
+        engine = create_engine(_parsed(url).set(drivername="postgresql+psycopg"))
+    except ImportError:
+        raise LedgerError(
+            "a ledger in PostgreSQL needs the driver psycopg, which is not installed",
+            remedy="Install it: pip install 'cvpipe[postgres]'.",
+        ) from None
+    event.listen(engine, "connect", _prepare_postgres)
+    event.listen(engine, "begin", _begin_postgres)
+    return engine
+
+
+def _parsed(url: str) -> URL:
+    try:
+        return make_url(url)
+    except (ArgumentError, ValueError):
+        # Not a word of the URL: where it cannot be parsed, a password in it cannot be told from the rest.
+        raise LedgerError(
+            "the URL of the ledger's database cannot be understood",
+            remedy="Write it as postgresql://USER@HOST:PORT/DATABASE.",
+        ) from None
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
     # Python's own transaction handling would commit before DDL; SQLAlchemy begins and commits instead.
     connection.isolation_level = None
     connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA recursive_triggers = ON")  # else REPLACE would delete past the append-only triggers
 
 
-def _begin(connection: Connection) -> None:
+def _begin_sqlite(connection: Connection) -> None:
     # IMMEDIATE takes the write lock at once: two writers queue up instead of failing half-way.
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN")
+
+
+def _prepare_postgres(connection: Any, _record: object) -> None:
+    connection.execute("SET TIME ZONE 'UTC'")
+    connection.execute("SET client_encoding TO 'UTF8'")
+    connection.execute(f"SET lock_timeout TO {BUSY_TIMEOUT_MS}")
+    connection.commit()
+
+
+def _begin_postgres(connection: Connection) -> None:
+    # One writer at a time, as in SQLite: what it looked up still holds when it writes, and nobody deadlocks.
+    if _writes(connection):
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({postgis.WRITERS_LOCK})")
+    else:
+        connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+
+def _writes(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("writes", False))
 
 
 @contextmanager
@@ -118,6 +198,11 @@ def _told_plainly(engine: Engine) -> Iterator[None]:
         if isinstance(error, IntegrityError):
             found, remedy = "the ledger forbids what was to be written", "Nothing was written; correct the values."
         else:
-            found = "the ledger could not be read or written"
-            remedy = "Close other programs that hold it, look at disk space and permissions, then try again."
-        raise LedgerError(f"{found} ({error.orig})", where=engine.url.database, remedy=remedy) from error
+            found, remedy = "the ledger could not be read or written", _remedy(engine)
+        raise LedgerError(f"{found} ({error.orig})", where=name_of(engine), remedy=remedy) from error
+
+
+def _remedy(engine: Engine) -> str:
+    if engine.dialect.name == "sqlite":
+        return "Close other programs that hold it, look at disk space and permissions, then try again."
+    return "See whether the server runs, whether you may use the database (PGPASSWORD, ~/.pgpass), and who holds it."

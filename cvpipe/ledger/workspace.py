@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from cvpipe.errors import WorkspaceError
+from cvpipe.ledger import store
 from cvpipe.ledger.ledger import Ledger
 from cvpipe.settings import WorkspaceSettings, read_settings
 
@@ -18,12 +20,20 @@ RUNS_NAME = "runs"
 SETTINGS_TEXT = """\
 # Settings of this workspace. A key that is not listed here is refused.
 
+# Where the ledger is: a GeoPackage (a relative path counts from this file), or a PostgreSQL database as
+# postgresql://USER@HOST:PORT/DATABASE. Its password never stands here: it comes from PGPASSWORD or ~/.pgpass.
+ledger: {ledger}
+
 # Which released model looks at the scenes: a name that `cvpipe models list` shows, or the path of a bundle's folder.
 model: cvpipe-s
 
 # File with the limits by which verdicts are reached; a relative path counts from this file. null: the rules that
 # ship with cvpipe. A campaign with criteria of its own keeps its own copy, so that old verdicts stay explainable.
 rules: null
+
+# File with the outline of the district (GeoJSON, GeoPackage, Shapefile): `cvpipe sites check` tells which sites lie
+# outside of it; a relative path counts from this file. null: what the scenes show is taken.
+district: null
 
 # Name of the campaign, as reports head it.
 campaign: ""
@@ -42,7 +52,7 @@ margin_m: 15.0
 
 @dataclass(frozen=True)
 class Workspace:
-    """A folder with `cvpipe.yaml`, `ledger.gpkg` and `runs/`."""
+    """A folder with `cvpipe.yaml`, `runs/` and, unless the ledger is in a database, `ledger.gpkg`."""
 
     folder: Path
 
@@ -51,23 +61,47 @@ class Workspace:
         return self.folder / SETTINGS_NAME
 
     @property
-    def ledger_path(self) -> Path:
-        return self.folder / LEDGER_NAME
-
-    @property
     def runs(self) -> Path:
         return self.folder / RUNS_NAME
 
+    @property
+    def ledger_place(self) -> store.Place:
+        """Where the settings say that the ledger is: the path of a file, or the URL of a database.
+
+        Raises SettingsError, and WorkspaceError for a URL that tells a password.
+        """
+        stated = read_settings(self.settings_path, WorkspaceSettings).ledger
+        if not store.is_url(stated):
+            return self.folder / stated
+        _refuse_password(stated, self.settings_path)
+        return stated
+
+    @property
+    def ledger_path(self) -> Path:
+        """The ledger's file. Raises WorkspaceError when the ledger is in a database."""
+        place = self.ledger_place
+        if isinstance(place, Path):
+            return place
+        raise WorkspaceError(
+            "the ledger is in a database, not in a file",
+            where=self.settings_path,
+            remedy="Use a workspace whose ledger is a GeoPackage.",
+        )
+
     @classmethod
-    def create(cls, folder: Path) -> Workspace:
+    def create(cls, folder: Path, *, ledger: str = LEDGER_NAME) -> Workspace:
         """Make a workspace in a folder that is new or holds none of its parts; all parts appear, or none.
 
-        Raises WorkspaceError when a part is there already or the folder cannot be written.
+        `ledger` is a file name or the URL of a database. A database that holds a ledger is taken as it is, so that
+        several workspaces can share it; an empty one gets its tables.
+
+        Raises WorkspaceError when a part is there already, the folder cannot be written, or a URL tells a password;
+        LedgerError when the database does not answer or holds something else.
         """
         workspace = cls(folder)
-        workspace._refuse_existing()
+        workspace._refuse_existing(ledger)
         try:
-            workspace._build()
+            workspace._build(ledger)
         except OSError as error:
             raise WorkspaceError(
                 f"the workspace cannot be written ({error.strerror})",
@@ -80,7 +114,7 @@ class Workspace:
     def open(cls, folder: Path) -> Workspace:
         """The workspace in a folder. Raises WorkspaceError that names what is missing there."""
         workspace = cls(folder)
-        missing = [path.name for path in (workspace.settings_path, workspace.ledger_path) if not path.is_file()]
+        missing = workspace._missing()
         if missing:
             raise WorkspaceError(
                 f"no workspace: {' and '.join(missing)} missing",
@@ -90,24 +124,31 @@ class Workspace:
         return workspace
 
     def settings(self) -> WorkspaceSettings:
-        """The settings, with the path of the rules made absolute. Raises SettingsError."""
+        """The settings, with their paths made absolute. Raises SettingsError."""
         settings = read_settings(self.settings_path, WorkspaceSettings)
-        if settings.rules is None:
-            return settings
-        return settings.model_copy(update={"rules": (self.folder / settings.rules).resolve()})
+        stated = {"rules": settings.rules, "district": settings.district}
+        absolute = {key: (self.folder / path).resolve() for key, path in stated.items() if path is not None}
+        return settings.model_copy(update=absolute)
 
     def ledger(self) -> Ledger:
         """The ledger, opened; the caller closes it."""
-        return Ledger.open(self.ledger_path)
+        return Ledger.open(self.ledger_place)
 
-    def _parts(self) -> tuple[Path, ...]:
+    def _missing(self) -> list[str]:
+        if not self.settings_path.is_file():
+            return [path.name for path in (self.settings_path, self.folder / LEDGER_NAME) if not path.is_file()]
+        place = self.ledger_place
+        return [place.name] if isinstance(place, Path) and not place.is_file() else []
+
+    def _parts(self, ledger: str) -> tuple[Path, ...]:
         # The settings come last: a folder that has them has the rest.
-        return self.runs, self.ledger_path, self.settings_path
+        file = () if store.is_url(ledger) else (self.folder / ledger,)
+        return self.runs, *file, self.settings_path
 
-    def _refuse_existing(self) -> None:
+    def _refuse_existing(self, ledger: str) -> None:
         if self.folder.exists() and not self.folder.is_dir():
             raise WorkspaceError("a file has this name", where=self.folder, remedy="Choose another folder.")
-        there = [path.name for path in self._parts() if path.exists()]
+        there = [path.name for path in self._parts(ledger) if path.exists()]
         if there:
             raise WorkspaceError(
                 f"the folder already holds {', '.join(there)}",
@@ -115,12 +156,32 @@ class Workspace:
                 remedy="Choose another folder; cvpipe never overwrites a workspace.",
             )
 
-    def _build(self) -> None:
+    def _build(self, ledger: str) -> None:
+        if store.is_url(ledger):
+            _refuse_password(ledger, "--ledger")
+            _make_ready(ledger)
         self.folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self.folder, prefix=".init-") as name:
             draft = Workspace(Path(name))
-            draft.settings_path.write_text(SETTINGS_TEXT, encoding="utf-8")
+            draft.settings_path.write_text(
+                SETTINGS_TEXT.format(ledger=json.dumps(ledger, ensure_ascii=False)), encoding="utf-8"
+            )
             draft.runs.mkdir()
-            Ledger.create(draft.ledger_path).close()
-            for made, part in zip(draft._parts(), self._parts(), strict=True):
+            if not store.is_url(ledger):
+                Ledger.create(draft.folder / ledger).close()
+            for made, part in zip(draft._parts(ledger), self._parts(ledger), strict=True):
                 made.rename(part)
+
+
+def _make_ready(url: str) -> None:
+    opened = Ledger.open(url) if Ledger.is_at(url) else Ledger.create(url)
+    opened.close()
+
+
+def _refuse_password(url: str, where: object) -> None:
+    if store.has_password(url):
+        raise WorkspaceError(
+            "the URL of the ledger tells its password",
+            where=where,
+            remedy="Take it out of the URL; put it into the variable PGPASSWORD or into ~/.pgpass.",
+        )

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import TracebackType
 
 import numpy as np
@@ -23,6 +23,7 @@ from cvpipe.domain import ChangeKind, Scene, Site
 from cvpipe.errors import SceneError
 from cvpipe.geo import WGS84, Grid, buffered, metric_crs, reproject
 from cvpipe.imagery import Patch, SceneReader, shared_stretch, write_jpeg
+from cvpipe.imagery.remote import shown
 from cvpipe.report.epochs import DrawnChange, Epoch, Role
 
 #: Width and height of a chip in pixels: sharp at three in a row on a wide screen, 60 kB as JPEG.
@@ -140,7 +141,7 @@ class ChipCutter:
         return Picture(
             role=epoch.role,
             acquired=epoch.acquired,
-            source=Path(self._scenes[epoch.scene_hash].uri).name,
+            source=PurePosixPath(shown(self._scenes[epoch.scene_hash].uri)).name,
             file=file,
             missing=missing,
             boundary=_path(_outline(site), frame),

@@ -14,6 +14,7 @@ from cvpipe.assess import explain, observed_status
 from cvpipe.assess.criteria import KINDS, Language
 from cvpipe.assess.explaining import REASONS, amount
 from cvpipe.domain import CHANGE_COLOURS, Criterion, Measurements, Outcome, Question
+from cvpipe.imagery.remote import shown
 from cvpipe.report import figures
 from cvpipe.report.chips import Picture
 from cvpipe.report.content import Content, SiteContent, reasons_of
@@ -128,7 +129,7 @@ def _environment(lang: Language) -> Environment:
     environment.filters["area"] = figures.area
     environment.filters["wan"] = figures.ten_thousands
     environment.filters["percent"] = lambda share: figures.percent(share, lang)
-    environment.filters["file_name"] = lambda uri: PurePosixPath(uri).name
+    environment.filters["file_name"] = lambda uri: PurePosixPath(shown(uri)).name
     return environment
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import cvpipe
 from cvpipe.assess import observed_status
 from cvpipe.domain import Criterion, Question
+from cvpipe.imagery.remote import shown
 from cvpipe.report.content import Content, SiteContent, Totals, reasons_of
 from cvpipe.report.current import Standing
 
@@ -28,7 +29,8 @@ def summarise(content: Content) -> dict[str, Any]:
         "not_assessable": [{"code": p.site.code, "reasons": list(reasons_of(p))} for p in content.not_assessable],
         "sites": [_site(page) for page in content.sites],
         "scenes": [
-            {"acquired": s.acquired.isoformat(), "uri": s.uri, "content_hash": s.content_hash} for s in content.scenes
+            {"acquired": s.acquired.isoformat(), "uri": shown(s.uri), "content_hash": s.content_hash}
+            for s in content.scenes
         ],
         "bundle_digests": list(content.bundle_digests),
         "rules_versions": list(content.rules_versions),

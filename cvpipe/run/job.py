@@ -25,12 +25,14 @@ from cvpipe.detect import Network
 from cvpipe.detect.alignment import registration
 from cvpipe.domain import Assessment, Outcome, Question, Reason, Registration, Scene, Site, Verdict
 from cvpipe.errors import CvpipeError
-from cvpipe.imagery import SceneReader, common_grid
+from cvpipe.geo import Grid
+from cvpipe.imagery import SceneReader, common_grid, seen_from
 from cvpipe.imagery.opening import gdal_environment
 from cvpipe.ledger import Ledger, Workspace
 from cvpipe.network.bundle import load_bundle
+from cvpipe.run.difference import PlannedPair, why
 from cvpipe.run.epochs import Epochs, choose_epochs
-from cvpipe.run.sites import Looked, PairKind, Readers, SitePair, assess, look
+from cvpipe.run.sites import Looked, PairKind, Readers, SceneRegistration, SitePair, assess, look, rules_of
 from cvpipe.settings import WorkspaceSettings, read_settings
 
 LOG = logging.getLogger(__name__)
@@ -47,18 +49,6 @@ class RunOptions:
 
     codes: Collection[str] | None = None
     device: Literal["auto", "cpu", "cuda"] | None = None
-
-
-@dataclass(frozen=True)
-class PlannedPair:
-    """A unit as `--dry-run` shows it; `known` where the ledger holds its assessment already."""
-
-    site_code: str
-    kind: PairKind
-    before: date | None
-    after: date | None
-    reason: str
-    known: bool
 
 
 @dataclass(frozen=True)
@@ -118,7 +108,7 @@ def run(workspace: Workspace, options: RunOptions | None = None, progress: Progr
         job = _opened(workspace, options, stack)
         sites, scenes = job.ledger.sites(options.codes), job.ledger.scenes()
         summary = RunSummary(sites=len(sites))
-        for pairs in _rounds(job, sites, scenes, summary):
+        for pairs in _rounds(job, list(_with_rules(job, sites, summary)), scenes, summary):
             _work_through(job, pairs, summary, progress)
         summary.seconds = time.monotonic() - started
         if summary.run_id is not None:
@@ -127,22 +117,38 @@ def run(workspace: Workspace, options: RunOptions | None = None, progress: Progr
 
 
 def plan(workspace: Workspace, options: RunOptions | None = None) -> list[PlannedPair]:
-    """Which pairs a run would assess, and why those epochs; nothing is read or written.
+    """Which pairs a run would assess, why those epochs, and what is new about them; nothing is read or written.
 
-    Watch pairs that hang on the outcome of a pair not yet assessed are not listed.
+    Watch pairs that hang on the outcome of a pair not yet assessed are not listed, nor are sites whose own rules
+    cannot be read: the run lists these as failures.
     """
     options = options or RunOptions()
     with ExitStack() as stack:
         job = _opened(workspace, options, stack)
-        scenes, planned = job.ledger.scenes(), []
-        for site in job.ledger.sites(options.codes):
-            epochs = choose_epochs(site, scenes)
-            answers = _answers(job.ledger, site)
-            for pair in (*_remediation(site, epochs), *_watch(job, site, epochs, answers)):
-                before, after = (s.acquired if s else None for s in (pair.before, pair.after))
-                known = _key(job, pair) in answers
-                planned.append(PlannedPair(site.code, pair.kind, before, after, epochs.reason, known))
-    return planned
+        scenes = job.ledger.scenes()
+        sites = _with_rules(job, job.ledger.sites(options.codes), RunSummary())
+        return [pair for site in sites for pair in _planned(job, site, scenes)]
+
+
+def _planned(job: _Job, site: Site, scenes: Sequence[Scene]) -> Iterator[PlannedPair]:
+    epochs, records = choose_epochs(site, scenes), job.ledger.assessments(site.code)
+    answers = {r.assessment.key: r.assessment.verdicts for r in records}
+    for pair in (*_remediation(site, epochs), *_watch(job, site, epochs, answers)):
+        before, after = (s.acquired if s else None for s in (pair.before, pair.after))
+        known = _key(job, pair) in answers
+        new = None if known else why(pair, records, job.network.digest, rules_of(site, job.rules).version)
+        yield PlannedPair(site.code, pair.kind, before, after, epochs.reason, known, new)
+
+
+def _with_rules(job: _Job, sites: Sequence[Site], summary: RunSummary) -> Iterator[Site]:
+    """The sites whose own rules can be read; the others are failures."""
+    for site in sites:
+        try:
+            rules_of(site, job.rules)
+        except CvpipeError as error:
+            summary.failures.append(Failure(site.code, None, str(error)))
+        else:
+            yield site
 
 
 def _opened(workspace: Workspace, options: RunOptions, stack: ExitStack) -> _Job:
@@ -187,7 +193,7 @@ def _answers(ledger: Ledger, site: Site) -> dict[str, tuple[Verdict, ...]]:
 
 
 def _key(job: _Job, pair: SitePair) -> str:
-    return pair.key(job.network.digest, job.rules.version)
+    return pair.key(job.network.digest, rules_of(pair.site, job.rules).version)
 
 
 def _work_through(job: _Job, pairs: list[SitePair], summary: RunSummary, progress: Progress | None) -> None:
@@ -196,8 +202,8 @@ def _work_through(job: _Job, pairs: list[SitePair], summary: RunSummary, progres
         epoch = pair.after.acquired if pair.after else None
         try:
             seen = looked.result()
-            assessment = assess(pair, seen, job.network, job.rules)
-            _record(job, assessment, summary)
+            assessment = assess(pair, seen, job.network, rules_of(pair.site, job.rules))
+            _record(job, pair.site, assessment, summary)
             summary.megapixels += seen.before.valid.size / 1e6 if seen else 0.0
         except CvpipeError as error:
             summary.failures.append(Failure(pair.site.code, epoch, str(error)))
@@ -240,21 +246,22 @@ def _scene_readers(stack: ExitStack) -> Readers:
     return reader
 
 
-def _scene_registration(readers: Readers, gsd_m: float) -> Callable[[Scene, Scene], Registration]:
-    """The shift between two whole scenes, worked out once for each pair of them."""
+def _scene_registration(readers: Readers, gsd_m: float) -> SceneRegistration:
+    """How two whole scenes lie on each other, worked out once for each pair of them."""
 
     @cache
-    def between(before: Scene, after: Scene) -> Registration:
+    def between(before: Scene, after: Scene) -> tuple[Registration, Grid]:
         one, other = readers(before), readers(after)
-        return registration(one, other, common_grid(one, other, gsd_m))
+        grid = common_grid(one, other, gsd_m)
+        return registration(one, other, grid), grid
 
-    return between
+    return lambda before, after, grid: seen_from(grid, *between(before, after))
 
 
-def _record(job: _Job, assessment: Assessment, summary: RunSummary) -> None:
+def _record(job: _Job, site: Site, assessment: Assessment, summary: RunSummary) -> None:
     if summary.run_id is None:
         summary.run_id = _begin(job)
-    if not job.ledger.record(summary.run_id, assessment):
+    if not job.ledger.record(summary.run_id, assessment, site_version=site.version):
         summary.known += 1  # another process was faster
         return
     summary.assessed += 1

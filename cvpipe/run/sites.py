@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +41,8 @@ from cvpipe.domain import (
 )
 from cvpipe.errors import SceneError
 from cvpipe.geo import WGS84, Grid, buffered, metric_crs, reproject
-from cvpipe.imagery import Patch, SceneReader, estimate_registration, judge, site_grid
+from cvpipe.imagery import Patch, SceneReader, estimate_registration, judge, later_grid, site_grid
+from cvpipe.settings import parse_settings
 
 Mask = NDArray[np.bool_]
 
@@ -97,14 +99,34 @@ class Looked:
 
 
 Readers = Callable[[Scene], SceneReader]
-SceneRegistration = Callable[[Scene, Scene], Registration]
+SceneRegistration = Callable[[Scene, Scene, Grid], Registration]
+"""How two whole scenes lie on each other, as seen from a grid within them."""
+
+
+def rules_of(site: Site, rules: Rules) -> Rules:
+    """A campaign's rules with what the site's plan says otherwise; they have a version of their own.
+
+    Raises SettingsError for a key that there is not, or a value that cannot be.
+    """
+    if not site.plan.rules:
+        return rules
+    merged = _merged(rules.model_dump(), site.plan.rules)
+    return parse_settings(merged, Rules, where=f"rules of site {site.code}")
+
+
+def _merged(values: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
+    """`values` with those of `others`, section by section."""
+    return values | {
+        name: _merged(values[name], other) if isinstance(other, dict) and isinstance(values.get(name), dict) else other
+        for name, other in others.items()
+    }
 
 
 def look(pair: SitePair, readers: Readers, shift_of: SceneRegistration, *, gsd_m: float, margin_m: float) -> Looked:
     """Read both epochs around the site and align them.
 
     The site's own surroundings decide the shift where they show one, else the scenes as a whole do (`shift_of`, in
-    pixels of `gsd_m`). Raises SceneError where a scene cannot be read.
+    pixels of the grid that it is given). Raises SceneError where a scene cannot be read.
     """
     assert pair.before is not None, "a pair without scenes has nothing to look at"
     assert pair.after is not None
@@ -113,9 +135,9 @@ def look(pair: SitePair, readers: Readers, shift_of: SceneRegistration, *, gsd_m
     earlier = before.read(wide)
     shift = estimate_registration(earlier, after.read(wide))
     if not math.isfinite(shift.residual_px):
-        shift = shift_of(pair.before, pair.after)
+        shift = shift_of(pair.before, pair.after, wide)
     grid = _grid(pair.site, before, margin_m, gsd_m)
-    later = replace(after.read(grid.shifted(*shift.shift_px)), grid=grid)
+    later = replace(after.read(later_grid(grid, shift, wide)), grid=grid)
     return Looked(_cut_out(earlier, grid), later, shift, max(pair.before.gsd_m, pair.after.gsd_m))
 
 

@@ -11,9 +11,17 @@ from shapely.geometry import Point, Polygon, box
 
 from cvpipe.domain import (
     Assessment,
+    Attachment,
+    Batch,
+    Campaign,
+    Candidate,
     Change,
     ChangeKind,
     Criterion,
+    Decision,
+    Finding,
+    Inspection,
+    InspectionResult,
     Measurements,
     Outcome,
     Plan,
@@ -107,6 +115,39 @@ def fill(ledger: Ledger) -> int:
     ledger.record(run_id, assessment(FULL_SITE.code, "key-1"))
     ledger.finish_run(run_id, {"assessed": 1})
     return run_id
+
+
+CAMPAIGN = Campaign("疏解整治", date(2015, 11, 6), date(2017, 6, 30), 528, 1_000_000.0, 210_000.5)
+BATCH = Batch("2016-1", "疏解整治", date(2016, 8, 31))
+DECISION = Decision(
+    FULL_SITE.code,
+    "reviewer 1",
+    Question.CLEARANCE,
+    Outcome.NOT_MET,
+    assessment_key="key-1",
+    reason="rubble left",
+    note="北侧堆料",
+    seconds=12.5,
+    second_reviewer="reviewer 2",
+)
+FINDING = Finding(FULL_SITE.code, "清运渣土", date(2017, 7, 31), "inspector")
+INSPECTION = Inspection(FULL_SITE.code, date(2017, 7, 10), InspectionResult.NOT_CLEAR, "inspector", "渣土")
+CANDIDATE = Candidate(SQUARE, ChangeKind.STRUCTURE_ADDED, 85.5, 0.75, date(2017, 7, 1), date(2017, 7, 1))
+ATTACHMENT = Attachment(
+    FULL_SITE.code, "北门.jpg", "image/jpeg", "a" * 64, 2048, "photos/1.jpg", date(2017, 7, 10), Point(116.15, 39.95)
+)
+
+
+def live(ledger: Ledger) -> None:
+    """What people add to a filled ledger: a row in every table that `fill` leaves empty."""
+    ledger.put_campaign(CAMPAIGN)
+    ledger.put_batch(BATCH)
+    ledger.move_site(FULL_SITE.code, SiteStatus.DEMOLISHED, who="inspector")
+    ledger.decide(DECISION)
+    ledger.raise_finding(FINDING)
+    ledger.inspect(INSPECTION)
+    ledger.attach(ATTACHMENT)
+    ledger.add_candidate(CANDIDATE)
 
 
 def file_hash(path: Path) -> str:

@@ -30,10 +30,10 @@ def sites_csv(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def district(workspace: Workspace, filled: Ledger) -> Workspace:
+def district(workspace: Workspace, filled_file: Ledger) -> Workspace:
     """A workspace whose ledger has a row of everything."""
-    filled.close()
-    filled.path.replace(workspace.ledger_path)
+    filled_file.close()
+    filled_file.path.replace(workspace.ledger_path)
     return workspace
 
 

@@ -30,11 +30,11 @@ def tables_of(path: Path) -> set[str]:
         return {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
 
 
-def test_create_refuses_to_overwrite(filled: Ledger) -> None:
-    before = samples.file_hash(filled.path)
+def test_create_refuses_to_overwrite(filled_file: Ledger) -> None:
+    before = samples.file_hash(filled_file.path)
     with pytest.raises(LedgerError, match="there is a file already"):
-        Ledger.create(filled.path)
-    assert samples.file_hash(filled.path) == before
+        Ledger.create(filled_file.path)
+    assert samples.file_hash(filled_file.path) == before
 
 
 def test_create_in_a_missing_folder(tmp_path: Path) -> None:
@@ -64,11 +64,11 @@ def test_open_someone_elses_geopackage(tmp_path: Path) -> None:
     assert samples.file_hash(path) == before
 
 
-def test_a_newer_ledger_is_refused(filled: Ledger) -> None:
-    set_revision(filled.path, "0999_from_the_future")
+def test_a_newer_ledger_is_refused(filled_file: Ledger) -> None:
+    set_revision(filled_file.path, "0999_from_the_future")
     for attempt in (Ledger.open, Ledger.migrate):
         with pytest.raises(LedgerError, match=r"newer version.*Update cvpipe"):
-            attempt(filled.path)
+            attempt(filled_file.path)
 
 
 def test_an_older_ledger_waits_for_migrate(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_an_older_ledger_waits_for_migrate(tmp_path: Path) -> None:
     set_revision(path)
     with pytest.raises(LedgerError, match=r"lacks the migrations 0001_first_ledger.*cvpipe ledger migrate"):
         Ledger.open(path)
-    assert Ledger.migrate(path) == ("0001_first_ledger",)
+    assert Ledger.migrate(path)[0] == "0001_first_ledger"
     assert Ledger.migrate(path) == ()
     with Ledger.open(path) as ledger:
         samples.fill(ledger)
@@ -93,28 +93,31 @@ def test_a_migration_that_fails_leaves_nothing(tmp_path: Path) -> None:
     assert tables_of(path) == {"alembic_version", "audit"}
 
 
-def test_migrations_build_the_model(ledger: Ledger, tmp_path: Path) -> None:
+def test_migrations_build_the_model(ledger_file: Ledger, tmp_path: Path) -> None:
     drawn = tmp_path / "model.sqlite"
     engine = create_engine(f"sqlite:///{drawn}")
     metadata.create_all(engine)
     engine.dispose()
-    assert tables_of(drawn) <= tables_of(ledger.path)
+    assert tables_of(drawn) <= tables_of(ledger_file.path)
     for table in metadata.tables:
-        assert _layout(ledger.path, table) == _layout(drawn, table)
+        assert _layout(ledger_file.path, table) == _layout(drawn, table)
 
 
-def test_the_connection_is_set_up(ledger: Ledger) -> None:
+def test_the_connection_is_set_up(ledger_file: Ledger) -> None:
     from cvpipe.ledger import store
 
-    with store.reading(ledger._engine) as connection:
+    with store.reading(ledger_file._engine) as connection:
         values = [connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in ("journal_mode", "foreign_keys")]
         assert values == ["wal", 1]
         assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() == store.BUSY_TIMEOUT_MS
 
 
-def test_a_locked_ledger_says_so(filled: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_ledger_says_so(filled_file: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cvpipe.ledger.store.BUSY_TIMEOUT_MS", 1)
-    with closing(sqlite3.connect(filled.path, isolation_level=None)) as other, Ledger.open(filled.path) as own:
+    with (
+        closing(sqlite3.connect(filled_file.path, isolation_level=None)) as other,
+        Ledger.open(filled_file.path) as own,
+    ):
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(LedgerError, match=r"database is locked.*Close other programs"):
             samples.begin_run(own)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from shapely.geometry import Point, Polygon, box, mapping, shape
 
 from cvpipe.domain import Plan, Site, SiteStatus
 from cvpipe.ledger import SitesFile, read_sites
-from cvpipe.ledger.headings import HEADINGS_PATH, Meaning, shipped_headings
+from cvpipe.ledger.exchange.headings import HEADINGS_PATH, Meaning, shipped_headings
 from cvpipe.ledger.site_rows import PEOPLE_COLUMNS
 from tests.ledger.samples import FULL_SITE
 
@@ -81,11 +82,14 @@ def test_english_names_with_every_field_in_geojson(tmp_path: Path) -> None:
         "work_started": "2015-11-06",
         "due_date": "2017-06-30",
         "status": "in_progress",
+        "rules": {"clearance": {"max_rubble_m2": 5}},
+        "recheck_on": "2018-06-30",
         **site.attributes,
     }
     read = read_sites(geojson_file(tmp_path, feature(mapping(site.geometry), **properties)))
     kept = {name: value for name, value in site.attributes.items() if value is not None}
-    assert only_site(read) == Site(**{**vars(site), "attributes": kept})
+    ruled = replace(plan, rules={"clearance": {"max_rubble_m2": 5}})
+    assert only_site(read) == replace(site, attributes=kept, plan=ruled, recheck_on=date(2018, 6, 30))
     assert read.stated == {site.code: frozenset(PEOPLE_COLUMNS)}
 
 

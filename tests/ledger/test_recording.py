@@ -7,15 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date
 
-import pyogrio
 import pytest
-import shapely
 from shapely.geometry import Point, Polygon, box
+from shapely.geometry.base import BaseGeometry
+from sqlalchemy import select
 
 from cvpipe.domain import Assessment, Change, ChangeKind, Measurements, Registration, SiteStatus
 from cvpipe.errors import LedgerError
 from cvpipe.geo import area_m2
-from cvpipe.ledger import Ledger, Observed
+from cvpipe.ledger import Ledger, Observed, store
+from cvpipe.ledger.schema import assessments
 from tests.ledger import samples
 
 #: Refused when the assessment itself is already written: all of it must go again.
@@ -36,7 +37,7 @@ def test_the_same_key_is_recorded_once(filled: Ledger) -> None:
         (1, samples.assessment("SJS-009", "key-2"), "no site has the code"),
         (7, samples.assessment("SJS-002", "key-2"), "no run 7"),
         (1, samples.assessment("SJS-002", "key-2", after="h2030"), "no scene has the content 'h2030'"),
-        (1, replace(samples.assessment("SJS-002", "key-2"), changes=(EMPTY_CHANGE,)), "forbids what was to be written"),
+        (1, replace(samples.assessment("SJS-002", "key-2"), changes=(EMPTY_CHANGE,)), "empty geometry"),
         (1, replace(samples.assessment("SJS-002", "key-2"), measurements=UNMEASURED), "cannot be stored as JSON"),
     ],
 )
@@ -99,7 +100,7 @@ def test_threads_do_not_lose_a_word(filled: Ledger) -> None:
     filled.put_sites([samples.site(f"T{number}") for number in range(4)], source="test")
 
     def write(number: int) -> list[bool]:
-        with Ledger.open(filled.path) as own:
+        with Ledger.open(filled.place) as own:
             # Every key is written by two threads; one of them must win.
             codes = [f"T{number // 2}"] * 5
             return [own.record(1, samples.assessment(code, f"{code}-{i}")) for i, code in enumerate(codes)]
@@ -111,11 +112,11 @@ def test_threads_do_not_lose_a_word(filled: Ledger) -> None:
     assert filled.verify().problems == ()
 
 
-def _outlines(ledger: Ledger) -> dict[str, Polygon]:
-    """Outlines of the assessments by site code, as a GIS reads them."""
-    ledger.close()  # GDAL must not read what this process holds open
-    _, _, blobs, (codes,) = pyogrio.raw.read(ledger.path, layer="assessments", columns=["site_code"])
-    return dict(zip(codes, shapely.from_wkb(blobs), strict=True))
+def _outlines(ledger: Ledger) -> dict[str, BaseGeometry]:
+    """Outlines of the assessments by site code, as they stand in their layer."""
+    with store.reading(ledger._engine) as connection:
+        found = connection.execute(select(assessments.c.site_code, assessments.c.geom))
+        return {row.site_code: row.geom for row in found}
 
 
 def test_a_shift_that_was_not_found_is_kept_as_such(filled: Ledger) -> None:

@@ -28,8 +28,10 @@ GOOD = feature(properties='{"code": "GOOD"}')
 
 #: Files that cannot be used at all: suffix, content, what the message says.
 BAD_FILES = {
-    "shapefile": ("shp", b"", "a .shp file is not read"),
-    "empty": ("geojson", b"", "broken JSON at line 1, column 1"),
+    "shapes alone": ("shp", b"x", "the .shx file beside it is missing"),
+    "unknown suffix": ("docx", b"x", "a .docx file is not read"),
+    "nothing at all": ("geojson", b"", "the file is empty (0 bytes)"),
+    "blank": ("geojson", b" ", "broken JSON at line 1, column"),
     "broken JSON": ("geojson", collection(GOOD)[:-5], "broken JSON at line 1, column"),
     "JSON with NaN": ("geojson", collection(feature(properties='{"code": NaN}')), "NaN is no JSON"),
     "deeply nested": ("geojson", b"[" * 100_000, "cannot be read"),
@@ -67,7 +69,17 @@ BAD_FEATURES = {
     "collection": (feature('{"type": "GeometryCollection", "geometries": [' + POINT + "]}"), "neither point, line nor"),
     "swapped": (feature('{"type": "Point", "coordinates": [39.9, 116.2]}'), "look swapped"),
     "projected": (feature('{"type": "Point", "coordinates": [431617, 4417096]}'), "look projected"),
-    "bad date": (feature(properties='{"code": "A", "due_date": "30/06/2017"}'), "'30/06/2017' is no date with"),
+    "bad date": (feature(properties='{"code": "A", "due_date": "06-30"}'), "'06-30' is no date with"),
+    "day or month first": (feature(properties='{"code": "A", "due_date": "05/06/2017"}'), "day first or month first"),
+    "far future": (feature(properties='{"code": "A", "due_date": "9999-12-31"}'), "9999-12-31 lies outside"),
+    "huge number": (feature(properties='{"code": "A", "land_area": 1' + "0" * 400 + "}"), "is no finite number"),
+    "long name": (feature(properties='{"code": "A", "name": "' + "x" * 2000 + '"}'), "has 2000 characters"),
+    "control characters": (feature(properties='{"code": "A", "name": "a\\u0007b"}'), "cannot be printed"),
+    "own CRS": (GOOD.replace("{", '{"crs": {"type": "x"}, ', 1), "it names a coordinate system of its own"),
+    "mixed CRS": (feature('{"type": "Point", "coordinates": [39431617, 4417096]}'), "look projected"),
+    "telephone in a remark": (feature(properties='{"code": "A", "note": "找他 13812345678"}'), "persons: note (1"),
+    "telephone deep inside": (feature(properties='{"code": "A", "x": [{"y": "13812345678"}]}'), "persons: x (1 of"),
+    "personal key inside": (feature(properties='{"code": "A", "x": {"owner_name": "n"}}'), "about a person"),
     "no such day": (feature(properties='{"code": "A", "due_date": "2017-02-30"}'), "'2017-02-30' is no date"),
     "bad number": (feature(properties='{"code": "A", "land_area": "12 or so"}'), "'12 or so' is no number"),
     "decimal comma": (feature(properties='{"code": "A", "land_area": "12,5"}'), "'12,5' is no number"),
@@ -81,6 +93,12 @@ BAD_FEATURES = {
     "half a character further": (feature(properties='{"code": "A", "x": "\\ud800"}'), "cannot be kept"),
     "infinite further": (feature(properties='{"code": "A", "x": [1e999]}'), "cannot be kept"),
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """One for all: no bad file changes it."""
+    return Workspace.create(tmp_path_factory.mktemp("district") / "workspace")
 
 
 @pytest.mark.parametrize(("suffix", "content", "message"), BAD_FILES.values(), ids=BAD_FILES)
@@ -126,7 +144,8 @@ def test_everything_wrong_with_a_row_is_told_at_once(workspace: Workspace, tmp_p
     assert "1 of 2 rows are refused" in told.stderr
 
 
-def test_bad_rows_are_skipped_when_asked(workspace: Workspace, tmp_path: Path, command: Command) -> None:
+def test_bad_rows_are_skipped_when_asked(tmp_path: Path, command: Command) -> None:
+    workspace = Workspace.create(tmp_path / "own")
     path = tmp_path / "sites.geojson"
     path.write_bytes(collection(GOOD, feature("null"), "[]"))
     told = command("sites", "import", path, "--skip-bad", "--json", "--workspace", workspace.folder)

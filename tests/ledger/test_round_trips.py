@@ -39,7 +39,7 @@ def test_geometry_keeps_its_kind_and_every_digit(ledger: Ledger, wkt: str) -> No
 def test_site_with_every_field(ledger: Ledger) -> None:
     ledger.put_sites([samples.FULL_SITE], source="test")
     ledger.close()
-    with Ledger.open(ledger.path) as again:
+    with Ledger.open(ledger.place) as again:
         (found,) = again.sites()
         assert found == samples.FULL_SITE
         assert list(found.attributes) == list(samples.FULL_SITE.attributes), "columns keep their order"

@@ -14,7 +14,7 @@ import rasterio
 from cvpipe.domain import SURFACE_COLOURS, Surface
 from cvpipe.errors import UsageError
 from cvpipe.geo import WGS84, transformer
-from cvpipe.ledger.reading_sites import read_sites
+from cvpipe.ledger import read_sites
 from cvpipe.world import District, draw_district
 from cvpipe.world import district as world_district
 

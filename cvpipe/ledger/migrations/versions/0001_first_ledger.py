@@ -1,12 +1,13 @@
-"""Sites, scenes, runs, assessments, changes and the audit trail, as layers and tables of a GeoPackage."""
+"""Sites, scenes, runs, assessments, changes and the audit trail, as layers and tables."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-from cvpipe.ledger import geopackage
-from cvpipe.ledger.columns import Geometry, Instant, Json
+from cvpipe.ledger import geopackage, postgis
+from cvpipe.ledger.columns import Instant, Json
+from cvpipe.ledger.migrations.building import add_index, create_table_on_both, forbid_rewriting, on_postgres, register
 
 revision = "0001_first_ledger"
 down_revision = None
@@ -15,7 +16,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    geopackage.create_tables(op.get_bind())
+    prepare = postgis.prepare_database if on_postgres() else geopackage.create_tables
+    prepare(op.get_bind())
     _create_sites()
     _create_scenes()
     _create_runs()
@@ -23,14 +25,13 @@ def upgrade() -> None:
     _create_changes()
     _create_audit()
     for table in ("assessments", "changes", "audit"):
-        _forbid_rewriting(table)
+        forbid_rewriting(table)
     _register()
 
 
 def _create_sites() -> None:
-    op.create_table(
+    create_table_on_both(
         "sites",
-        *_identity(),
         sa.Column("code", sa.Text, nullable=False),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("name", "sub_district", "community")),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("owner_system", "batch")),
@@ -45,18 +46,16 @@ def _create_sites() -> None:
         sa.Column("observed_status", sa.Text),
         sa.Column("observed_on", sa.Date),
         *_bounds(),
-        sa.PrimaryKeyConstraint("id", name="pk_sites"),
         sa.UniqueConstraint("code", name="uq_sites_code"),
-        sqlite_autoincrement=True,
+        layer=True,
     )
-    _index("sites", "min_x", "max_x", "min_y", "max_y")
-    _index("sites", "owner_system")
+    add_index("sites", "min_x", "max_x", "min_y", "max_y")
+    add_index("sites", "owner_system")
 
 
 def _create_scenes() -> None:
-    op.create_table(
+    create_table_on_both(
         "scenes",
-        *_identity(),
         sa.Column("content_hash", sa.Text, nullable=False),
         sa.Column("uri", sa.Text, nullable=False),
         sa.Column("acquired", sa.Date, nullable=False),
@@ -64,30 +63,25 @@ def _create_scenes() -> None:
         sa.Column("crs", sa.Text, nullable=False),
         *(sa.Column(name, sa.Integer, nullable=False) for name in ("width", "height", "bands")),
         sa.Column("dtype", sa.Text, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_scenes"),
         sa.UniqueConstraint("content_hash", name="uq_scenes_content_hash"),
-        sqlite_autoincrement=True,
+        layer=True,
     )
 
 
 def _create_runs() -> None:
-    op.create_table(
+    create_table_on_both(
         "runs",
-        sa.Column("id", sa.Integer, nullable=False),
         sa.Column("started_at", Instant, nullable=False),
         sa.Column("finished_at", Instant),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("code_version", "bundle", "bundle_digest")),
         sa.Column("rules_version", sa.Text, nullable=False),
         *(sa.Column(name, Json, nullable=False) for name in ("settings", "machine", "counts")),
-        sa.PrimaryKeyConstraint("id", name="pk_runs"),
-        sqlite_autoincrement=True,
     )
 
 
 def _create_assessments() -> None:
-    op.create_table(
+    create_table_on_both(
         "assessments",
-        *_identity(),
         sa.Column("key", sa.Text, nullable=False),
         sa.Column("run_id", sa.Integer, nullable=False),
         sa.Column("site_code", sa.Text, nullable=False),
@@ -107,79 +101,58 @@ def _create_assessments() -> None:
         *(sa.Column(name, sa.Double) for name in ("rubble_after_m2", "vegetation_after_m2", "green_added_m2")),
         sa.Column("measurements", Json),
         sa.Column("verdicts", Json, nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_assessments"),
         sa.UniqueConstraint("key", name="uq_assessments_key"),
         sa.ForeignKeyConstraint(["run_id"], ["runs.id"], name="fk_assessments_run_id"),
         sa.ForeignKeyConstraint(["site_code"], ["sites.code"], name="fk_assessments_site_code"),
         sa.ForeignKeyConstraint(["before_hash"], ["scenes.content_hash"], name="fk_assessments_before_hash"),
         sa.ForeignKeyConstraint(["after_hash"], ["scenes.content_hash"], name="fk_assessments_after_hash"),
-        sqlite_autoincrement=True,
+        layer=True,
     )
-    _index("assessments", "run_id")
-    _index("assessments", "site_code")
+    add_index("assessments", "run_id")
+    add_index("assessments", "site_code")
 
 
 def _create_changes() -> None:
-    op.create_table(
+    create_table_on_both(
         "changes",
-        *_identity(),
         sa.Column("assessment_id", sa.Integer, nullable=False),
         sa.Column("site_code", sa.Text, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("area_m2", sa.Double, nullable=False),
         sa.Column("probability", sa.Double, nullable=False),
         *_bounds(),
-        sa.PrimaryKeyConstraint("id", name="pk_changes"),
         sa.ForeignKeyConstraint(["assessment_id"], ["assessments.id"], name="fk_changes_assessment_id"),
         sa.ForeignKeyConstraint(["site_code"], ["sites.code"], name="fk_changes_site_code"),
-        sqlite_autoincrement=True,
+        layer=True,
     )
-    _index("changes", "assessment_id")
-    _index("changes", "site_code")
-    _index("changes", "min_x", "max_x", "min_y", "max_y")
+    add_index("changes", "assessment_id")
+    add_index("changes", "site_code")
+    add_index("changes", "min_x", "max_x", "min_y", "max_y")
 
 
 def _create_audit() -> None:
-    op.create_table(
+    create_table_on_both(
         "audit",
-        sa.Column("id", sa.Integer, nullable=False),
         sa.Column("at", Instant, nullable=False),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("action", "kind", "subject")),
         sa.Column("site_code", sa.Text),
         sa.Column("details", Json, nullable=False),
         *(sa.Column(name, sa.Text, nullable=False) for name in ("content_hash", "prev_hash", "hash")),
-        sa.PrimaryKeyConstraint("id", name="pk_audit"),
         sa.UniqueConstraint("hash", name="uq_audit_hash"),
+        autoincrement=False,
     )
-    _index("audit", "site_code")
-    _index("audit", "kind", "subject")
-
-
-def _identity() -> tuple[sa.Column[int], sa.Column[object]]:
-    return sa.Column("id", sa.Integer, nullable=False), sa.Column("geom", Geometry, nullable=False)
+    add_index("audit", "site_code")
+    add_index("audit", "kind", "subject")
 
 
 def _bounds() -> tuple[sa.Column[float], ...]:
     return tuple(sa.Column(name, sa.Double, nullable=False) for name in ("min_x", "min_y", "max_x", "max_y"))
 
 
-def _index(table: str, *columns: str) -> None:
-    op.create_index(f"ix_{table}_{'_'.join(columns)}", table, list(columns))
-
-
-def _forbid_rewriting(table: str) -> None:
-    for action in ("UPDATE", "DELETE"):
-        op.execute(
-            f"CREATE TRIGGER {table}_forbid_{action.lower()} BEFORE {action} ON {table}"
-            f" BEGIN SELECT RAISE(ABORT, '{table} is append-only: {action} is refused'); END"
-        )
-
-
 def _register() -> None:
-    connection = op.get_bind()
-    geopackage.register_layer(connection, "sites", "Places under remediation; observed_* is what the machine saw")
-    geopackage.register_layer(connection, "changes", "Polygons in which the surface changed between two epochs")
-    geopackage.register_layer(connection, "assessments", "What each run said of each site, on its outline then")
-    geopackage.register_layer(connection, "scenes", "Footprints of the dated rasters")
-    geopackage.register_table(connection, "runs", "Executions of the job")
-    geopackage.register_table(connection, "audit", "What happened, append-only and hash-chained")
+    register("sites", "Places under remediation; observed_* is what the machine saw", layer=True)
+    register("changes", "Polygons in which the surface changed between two epochs", layer=True)
+    register("assessments", "What each run said of each site, on its outline then", layer=True)
+    register("scenes", "Footprints of the dated rasters", layer=True)
+    register("runs", "Executions of the job")
+    register("audit", "What happened, append-only and hash-chained")

@@ -1,0 +1,1 @@
+"""How each format is written: a table into a folder of its own, from which it is moved."""

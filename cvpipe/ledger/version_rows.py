@@ -1,0 +1,83 @@
+"""Versions of sites: every outline and plan that the ledger has held of a site, numbered from 1, never rewritten."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from shapely.geometry import shape
+from sqlalchemy import Connection, insert, select
+
+from cvpipe.domain import Plan
+from cvpipe.errors import LedgerError
+from cvpipe.ledger import audit, geopackage
+from cvpipe.ledger.records import SiteVersion
+from cvpipe.ledger.schema import Row, site_versions
+
+#: Columns of a site that make a version: where one of them changes, the next version begins.
+VERSIONED = frozenset(
+    c.name for c in site_versions.columns if c.name not in {"id", "site_code", "version", "valid_from", "content_hash"}
+)
+
+
+def row(code: str, number: int, valid_from: datetime, columns: Row) -> dict[str, Any]:
+    """The row of a version with its digest; `columns` are those of the site."""
+    kept = {name: value for name, value in columns.items() if name in VERSIONED}
+    plain = {"site_code": code, "version": number, "valid_from": valid_from, **kept}
+    return {**plain, "content_hash": content_hash(plain)}
+
+
+def write(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append versions; their digests go into the audit rows of their sites (`hashes`)."""
+    if rows:
+        connection.execute(insert(site_versions), rows)
+        geopackage.grow_extent(connection, "site_versions", (row["geom"] for row in rows))
+
+
+def hashes(rows: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Digest of each version by its number, as an audit row's `versions` carries them."""
+    return {str(row["version"]): row["content_hash"] for row in rows}
+
+
+def of_site(connection: Connection, code: str) -> list[SiteVersion]:
+    """All versions of a site, the first one first."""
+    query = select(site_versions).where(site_versions.c.site_code == code).order_by(site_versions.c.version)
+    return [_version_of(found) for found in connection.execute(query).mappings()]
+
+
+def numbered(connection: Connection, code: str, number: int) -> SiteVersion:
+    """One version of a site. Raises LedgerError for one that the site never had."""
+    c = site_versions.c
+    found = connection.execute(select(site_versions).where(c.site_code == code, c.version == number)).mappings().first()
+    if found is None:
+        raise LedgerError(f"site {code} has no version {number}", remedy="Read the site again, and assess that one.")
+    return _version_of(found)
+
+
+def content_hash(row: Row) -> str:
+    """Digest of a version's row."""
+    return audit.digest(site_versions, row, without={"content_hash"})
+
+
+def held_hash(row: Row) -> str:
+    """Digest of a version as it stands in the ledger, which is another one where the digest beside it does not fit."""
+    held = content_hash(row)
+    return held if held == row["content_hash"] else audit.sha256([held, row["content_hash"]])
+
+
+def plan_of(row: Row) -> Plan:
+    """The plan in the columns of a site or of a version."""
+    return Plan(
+        demolition_area_m2=row["demolition_area_m2"],
+        green_area_m2=row["green_area_m2"],
+        green_ratio=row["green_ratio"],
+        retained=None if row["retained"] is None else shape(row["retained"]),
+        work_started=row["work_started"],
+        due_date=row["due_date"],
+        rules=row["rules"] or {},
+    )
+
+
+def _version_of(row: Row) -> SiteVersion:
+    return SiteVersion(row["site_code"], row["version"], row["valid_from"], row["geom"], row["buffer_m"], plan_of(row))
