@@ -58,6 +58,8 @@ def main() -> None:
     parser.add_argument("--stores", nargs="+", choices=("geopackage", "postgres"), default=["geopackage", "postgres"])
     parser.add_argument("--url", help="an empty database instead of a server of its own; takes one size")
     args = parser.parse_args()
+    if args.url and len(args.sizes) > 1:
+        parser.error("--url is one empty database: give one size with --sizes")
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, seed 0")
     print("store           sites  read s   put s  wall s   cpu s  window ms  summary ms  peak MB")
     for store in args.stores:

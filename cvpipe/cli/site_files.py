@@ -87,6 +87,8 @@ def import_sites(
         raise UsageError("--from-gcj02 and --from-bd09 exclude each other", remedy="Say which map it was.")
     if report is not None and report.suffix.lower() != ".csv":
         raise UsageError("the report is a .csv file", where=report, remedy="Name it so.")
+    if report is not None and not report.parent.is_dir():  # before anything is written into the ledger
+        raise UsageError("there is no such folder", where=report.parent, remedy="Make it, or name another one.")
     shift = MapShift.GCJ02 if from_gcj02 else MapShift.BD09 if from_bd09 else None
     opened = Workspace.open(workspace)
     read = read_sites(file, drop_personal=drop_personal, layer=layer, crs=crs, headings=headings, shift=shift)
@@ -102,7 +104,7 @@ def import_sites(
             remedy="Mend the rows listed above, or take the rest with --skip-bad.",
         )
     with opened.ledger() as ledger:
-        _tell_shift(read, ledger)
+        _tell_moved(read, ledger)
         summary = ledger.put_sites(
             read.sites, source=file.name, stated=read.stated, skip_illegal=skip_bad, dry_run=dry_run
         )
@@ -197,12 +199,18 @@ def _refuse_ledger(file: Path, ledger: Path | str) -> None:
         raise UsageError("that is the ledger itself", where=file, remedy="Choose another name.")
 
 
-def _tell_shift(read: SitesFile, ledger: Ledger) -> None:
-    """Say where the sites left their known outlines as a web map would shift them."""
+def _tell_moved(read: SitesFile, ledger: Ledger) -> None:
+    """Say where the sites left their known outlines as a web map would shift them, or lost them to a point or line."""
     from cvpipe.ledger.site_checks import shift_notices
 
-    for sentence in shift_notices(read.sites, {site.code: site.geometry for site in ledger.sites()}):
-        console.err.print(f"notice: the file: {sentence}", soft_wrap=True, markup=False)
+    known = {site.code: site.geometry for site in ledger.sites()}
+    notices = [f"the file: {sentence}" for sentence in shift_notices(read.sites, known)]
+    for site in read.sites:
+        if site.code in known and known[site.code].area > 0 and site.geometry.area == 0:
+            sentence = f"a {site.geometry.geom_type} takes the place of its {known[site.code].geom_type}"
+            notices.append(f"{read.where[site.code]} ({site.code}): {sentence}")
+    for notice in notices:
+        console.err.print(f"notice: {notice}", soft_wrap=True, markup=False)
 
 
 def _tell(read: SitesFile) -> None:

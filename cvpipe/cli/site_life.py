@@ -165,6 +165,8 @@ def findings(
     from cvpipe.ledger import Workspace
 
     with Workspace.open(workspace).ledger() as ledger:
+        if site is not None:
+            ledger.sites([site])  # a code that is mistyped is no site without findings
         found = ledger.findings(site, only_open=not every)
     if as_json:
         console.print_json([{"id": entry.id, "at": entry.at, **asdict(entry.value)} for entry in found])

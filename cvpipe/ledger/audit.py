@@ -66,19 +66,21 @@ def append(connection: Connection, events: Sequence[Event]) -> None:
     """Add rows to the chain; the caller's transaction must be a writing one."""
     if not events:
         return
-    head, at = stated_head(connection), now()
+    head, at = _head(connection), now()
     prev_hash, rows = head.hash, []
     for number, event in enumerate(events, start=head.rows + 1):
         row = {"id": number, "at": at, **vars(event), "prev_hash": prev_hash}
         prev_hash = row["hash"] = _row_hash(row)
         rows.append(row)
     connection.execute(insert(audit), rows)
-    connection.execute(update(audit_head).values(rows=head.rows + len(rows), hash=prev_hash))
+    noted = update(audit_head).where(audit_head.c.id == 1)
+    connection.execute(noted.values(rows=head.rows + len(rows), hash=prev_hash))
 
 
-def stated_head(connection: Connection) -> Head:
-    """The end of the chain as it was noted with the last row that was appended."""
-    return Head(*connection.execute(select(audit_head.c.rows, audit_head.c.hash)).one())
+def stated_head(connection: Connection) -> Head | None:
+    """The end of the chain as it was noted with the last row that was appended; None where that note was removed."""
+    row = connection.execute(select(audit_head.c.rows, audit_head.c.hash).where(audit_head.c.id == 1)).first()
+    return None if row is None else Head(*row)
 
 
 def records(connection: Connection, site_code: str | None, limit: int | None) -> Iterator[AuditRecord]:
@@ -143,8 +145,18 @@ def as_plain(value: Any, column_type: object = None) -> Any:
     return value
 
 
-def _cut_off(last: Head, stated: Head) -> Iterator[str]:
-    if last.rows < stated.rows:
+def _head(connection: Connection) -> Head:
+    head = stated_head(connection)
+    if head is None:
+        remedy = "Nothing was written; go back to a copy that `cvpipe ledger verify` finds whole."
+        raise LedgerError("the end of the audit trail is not noted any more", remedy=remedy)
+    return head
+
+
+def _cut_off(last: Head, stated: Head | None) -> Iterator[str]:
+    if stated is None:
+        yield "the note of where the audit trail ends is missing"
+    elif last.rows < stated.rows:
         yield f"audit rows {last.rows + 1} to {stated.rows} are missing"
     elif last != stated:
         yield f"the audit trail ends with row {last.rows}, but row {stated.rows} was noted as its end"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -13,7 +13,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
-from sqlalchemy.exc import ArgumentError, IntegrityError, StatementError
+from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, StatementError
 
 from cvpipe.errors import CvpipeError, LedgerError
 from cvpipe.ledger import postgis
@@ -29,6 +29,11 @@ BUSY_TIMEOUT_MS = 120_000
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 _URL_BEGINNINGS = ("postgresql://", "postgres://")
+
+#: What of a URL's query no message may show.
+_SECRETS = ("password", "sslpassword")
+
+_UNFIT = "the ledger cannot hold a value"
 
 
 def is_url(place: Place) -> bool:
@@ -47,6 +52,7 @@ def connect(place: Place) -> Engine:
     engine = create_engine(URL.create("sqlite", database=str(place)))
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "before_cursor_execute", _refuse_nul)
     return engine
 
 
@@ -54,14 +60,14 @@ def name_of(engine: Engine) -> str:
     """The ledger's place as messages may show it: never with a password."""
     if engine.dialect.name == "sqlite":
         return str(engine.url.database)
-    shown = engine.url.set(drivername="postgresql").difference_update_query(["password"])
+    shown = engine.url.set(drivername="postgresql").difference_update_query(_SECRETS)
     return shown.render_as_string(hide_password=True)
 
 
 def has_password(url: str) -> bool:
     """Whether a database's URL tells its password."""
     parsed = _parsed(url)
-    return parsed.password is not None or "password" in parsed.query
+    return parsed.password is not None or not parsed.query.keys().isdisjoint(_SECRETS)
 
 
 @contextmanager
@@ -115,13 +121,20 @@ def tables_there(engine: Engine) -> set[str]:
 
 
 def is_ledger(path: Path) -> bool:
-    """Whether a file is an SQLite file with our migrations in it; looks without touching it."""
+    """Whether a file is an SQLite file with our migrations in it; looks without touching it.
+
+    Raises LedgerError when it cannot be read, or is damaged.
+    """
     with path.open("rb") as file:
         if file.read(len(_SQLITE_MAGIC)) != _SQLITE_MAGIC:
             return False
-    with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
-        query = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
-        return connection.execute(query).fetchone() is not None
+    query = "SELECT 1 FROM sqlite_master WHERE name = 'alembic_version'"
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+            return connection.execute(query).fetchone() is not None
+    except sqlite3.Error as error:
+        remedy = "See whether you may read it and its folder; where it is damaged, go back to a copy."
+        raise LedgerError(f"the file cannot be read ({error})", where=path, remedy=remedy) from error
 
 
 def _config() -> Config:
@@ -140,6 +153,7 @@ def _connect_to_database(url: str) -> Engine:
         ) from None
     event.listen(engine, "connect", _prepare_postgres)
     event.listen(engine, "begin", _begin_postgres)
+    event.listen(engine, "before_cursor_execute", _refuse_nul)
     return engine
 
 
@@ -171,6 +185,8 @@ def _begin_sqlite(connection: Connection) -> None:
 def _prepare_postgres(connection: Any, _record: object) -> None:
     connection.execute("SET TIME ZONE 'UTC'")
     connection.execute("SET client_encoding TO 'UTF8'")
+    # Whatever the server's default is: a writer must see what was committed while it waited for its turn.
+    connection.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED")
     connection.execute(f"SET lock_timeout TO {BUSY_TIMEOUT_MS}")
     connection.commit()
 
@@ -187,6 +203,17 @@ def _writes(connection: Connection) -> bool:
     return bool(connection.get_execution_options().get("writes", False))
 
 
+def _refuse_nul(
+    _connection: Connection, _cursor: object, _statement: str, parameters: Any, _context: object, executemany: bool
+) -> None:
+    """PostgreSQL has no text with a NUL in it, so that SQLite shall have none either."""
+    for row in parameters if executemany else (parameters or (),):
+        for value in row.values() if isinstance(row, Mapping) else row:
+            if isinstance(value, str) and "\0" in value:
+                found = f"a text holds the character NUL: {value[:60]!r}"
+                raise LedgerError(found, remedy="Nothing was written; take the character out.")
+
+
 @contextmanager
 def _told_plainly(engine: Engine) -> Iterator[None]:
     """Turn what the database says into an error of our tree."""
@@ -197,9 +224,14 @@ def _told_plainly(engine: Engine) -> Iterator[None]:
             raise error.orig from None
         if isinstance(error, IntegrityError):
             found, remedy = "the ledger forbids what was to be written", "Nothing was written; correct the values."
+        elif isinstance(error, DataError):
+            found, remedy = _UNFIT, "Nothing was written; correct the values."
         else:
             found, remedy = "the ledger could not be read or written", _remedy(engine)
         raise LedgerError(f"{found} ({error.orig})", where=name_of(engine), remedy=remedy) from error
+    except (UnicodeEncodeError, OverflowError) as error:  # the driver refused a value before the database saw it
+        remedy = "Nothing was written; give text in UTF-8 and whole numbers below 2^63."
+        raise LedgerError(f"{_UNFIT} ({error})", where=name_of(engine), remedy=remedy) from error
 
 
 def _remedy(engine: Engine) -> str:

@@ -68,9 +68,10 @@ class Workspace:
     def ledger_place(self) -> store.Place:
         """Where the settings say that the ledger is: the path of a file, or the URL of a database.
 
-        Raises SettingsError, and WorkspaceError for a URL that tells a password.
+        Raises SettingsError, and WorkspaceError for a URL that tells a password or is not one of PostgreSQL.
         """
         stated = read_settings(self.settings_path, WorkspaceSettings).ledger
+        _refuse_other_databases(stated, self.settings_path)
         if not store.is_url(stated):
             return self.folder / stated
         _refuse_password(stated, self.settings_path)
@@ -95,10 +96,12 @@ class Workspace:
         `ledger` is a file name or the URL of a database. A database that holds a ledger is taken as it is, so that
         several workspaces can share it; an empty one gets its tables.
 
-        Raises WorkspaceError when a part is there already, the folder cannot be written, or a URL tells a password;
+        Raises WorkspaceError when a part is there already, the folder cannot be written, or a URL tells a password
+        or is not one of PostgreSQL;
         LedgerError when the database does not answer or holds something else.
         """
         workspace = cls(folder)
+        _refuse_other_databases(ledger, "--ledger")
         workspace._refuse_existing(ledger)
         try:
             workspace._build(ledger)
@@ -176,6 +179,17 @@ class Workspace:
 def _make_ready(url: str) -> None:
     opened = Ledger.open(url) if Ledger.is_at(url) else Ledger.create(url)
     opened.close()
+
+
+def _refuse_other_databases(stated: str, where: object) -> None:
+    """Not a word of the URL but its scheme: it may tell a password."""
+    scheme, divider, _ = stated.partition("://")
+    if divider and not store.is_url(stated):
+        raise WorkspaceError(
+            f"a ledger cannot be kept behind {scheme}://",
+            where=where,
+            remedy="Write postgresql://USER@HOST:PORT/DATABASE, or the name of a file.",
+        )
 
 
 def _refuse_password(url: str, where: object) -> None:

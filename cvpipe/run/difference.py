@@ -46,8 +46,9 @@ def why(pair: SitePair, records: Sequence[AssessmentRecord], bundle_digest: str,
     alike = [assessment for assessment in asked if (assessment.before, assessment.after) == hashes]
     if not alike:
         return Why.NEW_SCENE
-    if all(assessment.bundle_digest != bundle_digest for assessment in alike):
+    same_bundle = [assessment for assessment in alike if assessment.bundle_digest == bundle_digest]
+    if not same_bundle:
         return Why.NEW_BUNDLE
-    if all(assessment.rules_version != rules_version for assessment in alike):
+    if all(assessment.rules_version != rules_version for assessment in same_bundle):
         return Why.NEW_RULES
     return Why.CHANGED_SITE

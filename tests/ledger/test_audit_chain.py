@@ -30,14 +30,24 @@ def tampering(ledger: Ledger) -> Iterator[Connection]:
     with engine.connect().execution_options(writes=True) as connection:
         if engine.dialect.name == "sqlite":
             connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
-            triggers = connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-            for name in triggers.scalars().all():
-                connection.exec_driver_sql(f"DROP TRIGGER {name}")
-        else:
-            connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        triggers = _without_triggers(connection)
         yield connection
+        for statement in triggers:
+            connection.exec_driver_sql(statement)
         connection.commit()
     engine.dispose()
+
+
+def _without_triggers(connection: Connection) -> list[str]:
+    """Take the triggers away, until the transaction ends or the statements that are returned put them back."""
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")
+        return []
+    query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND name LIKE '%\\_forbid\\_%' ESCAPE '\\'"
+    triggers = connection.exec_driver_sql(query).all()
+    for name, _ in triggers:
+        connection.exec_driver_sql(f"DROP TRIGGER {name}")
+    return [statement for _, statement in triggers]
 
 
 def test_an_untouched_ledger_verifies(filled: Ledger) -> None:

@@ -131,7 +131,7 @@ def test_shapefiles_by_shape(command: Command, district: Workspace, tmp_path: Pa
     assert {p.name for p in tmp_path.glob("*.shp")} == {"x_lines.shp", "x_polygons.shp"}
     assert (tmp_path / "x_lines.cpg").read_text() == "GBK"
     assert "one shapefile for each shape: polygons, lines" in told.stderr
-    assert "retained: 1 cells are longer than 254 bytes" in told.stderr
+    assert "retained: 1 cells are longer than 254 bytes and were left out" in told.stderr
     read = read_sites(tmp_path / "x_polygons.shp")
     back = {one.code: one for one in read.sites}
     full = back["SJS-001"]
@@ -259,6 +259,30 @@ def test_report_of_each_row(command: Command, workspace: Workspace, tmp_path: Pa
     path.write_text("code,lon,lat,name\nA,116,39,n\n")
     told = command(*call, "--json")
     assert json.loads(told.stdout)["rows"] == [{"row": "row 2", "code": "A", "result": "changed", "reason": "name"}]
+
+
+def test_no_folder_for_the_report_is_told_before_the_import(
+    command: Command, workspace: Workspace, tmp_path: Path
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text("code,lon,lat\nA,116,39\n")
+    told = command("sites", "import", path, "--report", tmp_path / "no" / "r.csv", "--workspace", workspace.folder)
+    assert (told.code, "there is no such folder" in told.stderr) == (2, True)
+    with workspace.ledger() as ledger:
+        assert ledger.sites() == []
+
+
+def test_a_point_instead_of_an_outline_is_told(command: Command, workspace: Workspace, tmp_path: Path) -> None:
+    with workspace.ledger() as ledger:
+        ledger.put_sites(
+            [site("A", geometry=box(116.2, 39.9, 116.21, 39.91)), site("B", geometry=Point(116.2, 39.9))], source="test"
+        )
+    path = tmp_path / "x.csv"
+    path.write_text("code,lon,lat\nA,116.205,39.905\nB,116.2,39.9\n")
+    told = command("sites", "import", path, "--dry-run", "--workspace", workspace.folder)
+    assert told.code == 0
+    assert "notice: row 2 (A): a Point takes the place of its Polygon" in told.stderr
+    assert "(B)" not in told.stderr
 
 
 def test_preview(command: Command, workspace: Workspace, tmp_path: Path) -> None:

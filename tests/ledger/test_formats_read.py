@@ -73,6 +73,16 @@ def test_formulas_count_with_their_last_values(tmp_path: Path) -> None:
     assert "column D holds 1 formulas; their last values count" in sentences(read)
 
 
+@pytest.mark.parametrize("heading", ["绿化率", "绿化率(%)"])
+def test_a_cell_shown_with_a_per_cent_sign(tmp_path: Path, heading: str) -> None:
+    path = workbook(tmp_path / "x.xlsx", (*HEAD, heading), ("A", 1, 2, 0.3), ("B", 1, 3, 1))
+    book = openpyxl.load_workbook(path)
+    for cell in book.worksheets[0]["D"]:
+        cell.number_format = "0.0%"
+    book.save(path)
+    assert [site.plan.green_ratio for site in read_sites(path).sites] == [0.3, 1.0]
+
+
 def test_a_text_that_goes_on_in_the_next_column(tmp_path: Path) -> None:
     path = workbook(tmp_path / "x.xlsx", ("code", "WKT", "WKT__2"), ("A", "POINT (116.2", " 39.9)"))
     assert read_sites(path).sites[0].geometry == PLACE
@@ -266,6 +276,11 @@ def test_telephone_numbers_under_any_heading(tmp_path: Path) -> None:
     read = read_sites(path, drop_personal=True)
     assert [site.attributes for site in read.sites] == [{}, {}, {}]
     assert {column.heading: column.samples for column in read.columns}["流水号"] == ()
+
+
+def test_digits_of_full_width_are_digits(tmp_path: Path) -> None:
+    path = _numbered(tmp_path, ["近铁路", "东侧", "找他１３８１２３４５６７８"], heading="备注")
+    assert [notice.where for notice in read_sites(path).refused] == ["row 4"]
 
 
 def test_somebody_vouches_for_a_column(tmp_path: Path) -> None:

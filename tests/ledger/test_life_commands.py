@@ -69,6 +69,9 @@ def test_findings_from_raised_to_resolved(say: Command) -> None:
     assert "is resolved" in say("sites", "resolve", "1", "--by", "inspector", "--note", "运走").stdout
     assert plain(say("sites", "findings", "--json")) == []
     assert "运走" in say("sites", "findings", "--all").stdout
+    assert len(plain(say("sites", "findings", "--site", CODE, "--all", "--json"))) == 1
+    mistyped = say("sites", "findings", "--site", "SJS-01")
+    assert (mistyped.code, "no site has the code 'SJS-01'. Did you mean" in mistyped.stderr) == (2, True)
     table = say("sites", "history", CODE).stdout
     for words in ("finding 1: 清运渣土, due 2017-07-31", "on 2017-07-10: not_clear: 渣土", "finding 1: 清运渣土: 运走"):
         assert words in table

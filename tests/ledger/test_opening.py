@@ -55,6 +55,14 @@ def test_open_a_text_file(tmp_path: Path) -> None:
         Ledger.open(path)
 
 
+def test_open_a_damaged_file(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.gpkg"
+    path.write_bytes(b"SQLite format 3\x00" + b"x" * 4096)
+    for attempt in (Ledger.open, Ledger.migrate):
+        with pytest.raises(LedgerError, match=r"cannot be read \(.*go back to a copy"):
+            attempt(path)
+
+
 def test_open_someone_elses_geopackage(tmp_path: Path) -> None:
     path = tmp_path / "other.gpkg"
     pyogrio.raw.write(path, geometry=[], field_data=[], fields=[], geometry_type="Point", crs="EPSG:4326", layer="x")

@@ -81,6 +81,21 @@ def test_a_locked_ledger_says_so(databases: Databases, monkeypatch: pytest.Monke
         assert len(other.sites()) == 2, "reading goes on"
 
 
+def test_writers_see_what_was_committed_while_they_waited(databases: Databases) -> None:
+    """Whatever the database's default is: a view from before the wait would fork the chain."""
+    url = databases.copy("filled")
+    execute(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = 'serializable'")
+    with Ledger.open(url) as ledger:
+        for transaction, expected in ((store.writing, "read committed"), (store.reading, "repeatable read")):
+            with transaction(ledger._engine) as connection:
+                assert connection.exec_driver_sql("SHOW transaction_isolation").scalar() == expected
+
+
+def test_no_secret_of_the_query_is_shown() -> None:
+    with Ledger("postgresql://somebody@127.0.0.1/x?password=s3cret&sslpassword=s3cret") as ledger:
+        assert ledger.name == "postgresql://somebody@127.0.0.1/x"
+
+
 def test_a_server_that_does_not_answer() -> None:
     with pytest.raises(LedgerError, match="See whether the server runs") as caught:
         Ledger.open(NOBODY)
@@ -95,7 +110,10 @@ def test_a_url_that_cannot_be_understood(url: str) -> None:
     assert "s3cret" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", [NOBODY, "postgresql://127.0.0.1/x?user=a&password=s3cret"])
+@pytest.mark.parametrize(
+    "url",
+    [NOBODY, "postgresql://127.0.0.1/x?user=a&password=s3cret", "postgresql://127.0.0.1/x?sslpassword=s3cret"],
+)
 def test_a_password_is_not_kept_in_settings(tmp_path: Path, url: str) -> None:
     with pytest.raises(WorkspaceError, match="PGPASSWORD") as caught:
         Workspace.create(tmp_path / "district", ledger=url)

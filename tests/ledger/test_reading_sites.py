@@ -110,6 +110,8 @@ def test_english_names_with_every_field_in_geojson(tmp_path: Path) -> None:
         ("绿地率(%)", Meaning("green_ratio", 0.01)),
         ("缓冲距离(公里)", Meaning("buffer_m", 1000)),
         ("名称(全称)", Meaning("name")),
+        ("编 号", Meaning("code")),
+        ("占 地\n面积\n（亩）", Meaning("land_area_m2", MU_M2)),
         ("备注", None),
         ("备注(亩)", None),
     ],
@@ -124,8 +126,12 @@ def test_unit_that_is_not_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "heading", ["业主姓名", "户主", "联系电话", "手机号", "身份证号码", "Owner_Name", "Phone (mobile)", "ID number"]
-)
+    "heading",
+    [
+        "业主姓名", "户主", "联系电话", "手机号", "身份证号码", "Owner_Name", "Phone (mobile)", "ID number",
+        "姓 名", "联 系\n电 话", "责任人", "填报人", "座机",
+    ],
+)  # fmt: skip
 def test_headings_about_persons(heading: str) -> None:
     assert shipped_headings().meaning(heading) is None
     assert shipped_headings().is_personal(heading)

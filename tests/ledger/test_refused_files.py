@@ -144,6 +144,14 @@ def test_everything_wrong_with_a_row_is_told_at_once(workspace: Workspace, tmp_p
     assert "1 of 2 rows are refused" in told.stderr
 
 
+def test_a_place_that_cannot_be_read_is_told_once(workspace: Workspace, tmp_path: Path, command: Command) -> None:
+    path = tmp_path / "sites.csv"
+    path.write_text('code,"lon\n(°)",lat\nA,116°13′,39.9\nB,116.2,\n', encoding="utf-8")
+    told = command("sites", "import", path, "--workspace", workspace.folder)
+    refused = [line for line in told.stderr.splitlines() if line.startswith("refused: ")]
+    assert refused == ["refused: row 2 (A): lon (°): '116°13′' is no number", "refused: row 3 (B): it has no geometry"]
+
+
 def test_bad_rows_are_skipped_when_asked(tmp_path: Path, command: Command) -> None:
     workspace = Workspace.create(tmp_path / "own")
     path = tmp_path / "sites.geojson"

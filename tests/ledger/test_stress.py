@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from cvpipe.ledger import Ledger
-from scripts import stress_ledger
+from scripts import benchmark_ledger, stress_ledger
 from tests.ledger import samples
 from tests.ledger.conftest import Databases, Store
 
@@ -22,6 +22,15 @@ def test_eight_writers_lose_no_word(stores: Store) -> None:
     found = stress_ledger.crowd(stores.bare(), writers=8, seconds=2)
     assert found.problems == ()
     assert {"assessment", "decision", "rename"} <= set(found.writes)
+
+
+def test_a_benchmark_in_one_database_takes_one_size(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["benchmark_ledger", "--url", "postgresql://x", "--stores", "postgres"])
+    with pytest.raises(SystemExit, match="2"):
+        benchmark_ledger.main()
+    assert "give one size with --sizes" in capsys.readouterr().err
 
 
 def test_the_digest_tells_ledgers_apart_but_not_times(stores: Store) -> None:

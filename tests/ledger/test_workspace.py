@@ -21,6 +21,16 @@ def test_a_new_workspace(tmp_path: Path) -> None:
         assert ledger.sites() == []
 
 
+def test_a_database_of_another_kind_is_refused_without_its_password(tmp_path: Path, workspace: Workspace) -> None:
+    url = "postgresql+psycopg://somebody:s3cret@127.0.0.1/x"
+    workspace.settings_path.write_text(f"ledger: {url}\n")
+    for attempt in (lambda: Workspace.create(tmp_path / "other", ledger=url), workspace.ledger):
+        with pytest.raises(WorkspaceError, match=r"behind postgresql\+psycopg://.*Write postgresql://") as caught:
+            attempt()
+        assert "s3cret" not in str(caught.value)
+    assert not (tmp_path / "other").exists()
+
+
 def test_the_written_settings_are_the_defaults_and_name_every_key(workspace: Workspace) -> None:
     assert workspace.settings() == WorkspaceSettings()
     written = yaml.safe_load(workspace.settings_path.read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
@@ -12,9 +12,12 @@ from typer.testing import CliRunner
 from cvpipe.cli import app, console
 from cvpipe.domain import Plan
 from cvpipe.imagery import describe
-from cvpipe.ledger import Workspace
+from cvpipe.ledger import AssessmentRecord, Workspace
 from cvpipe.run import Why, plan, run
+from cvpipe.run.difference import why
+from cvpipe.run.sites import PairKind, SitePair
 from tests.detect.networks import PaintedNetwork
+from tests.ledger import samples
 from tests.run.conftest import SITES, scenes
 
 
@@ -42,6 +45,24 @@ def test_a_plan_says_what_is_new(workspace: Workspace, network: PaintedNetwork) 
     assert whys()["B", "remediation"] == [Why.NEW_RULES] * 2
     network.digest = "another"
     assert {why for given in whys().values() for why in given} == {Why.NEW_BUNDLE}
+
+
+@pytest.mark.parametrize(
+    ("bundle", "rules", "expected"),
+    [("one", "other", Why.NEW_RULES), ("third", "own", Why.NEW_BUNDLE), ("one", "own", Why.CHANGED_SITE)],
+)
+def test_rules_count_for_the_bundle_at_hand(bundle: str, rules: str, expected: Why) -> None:
+    """That another bundle was once asked under these rules does not make the site a changed one."""
+    pair = SitePair(
+        samples.site("A"),
+        PairKind.REMEDIATION,
+        samples.scene("h2015", date(2015, 10, 1)),
+        samples.scene("h2017", date(2017, 7, 1)),
+    )
+    plain = samples.assessment("A", "key")
+    made = [replace(plain, bundle_digest=b, rules_version=r) for b, r in (("one", "own"), ("two", "other"))]
+    records = [AssessmentRecord(1, 1, None, None, datetime(2026, 1, 1, tzinfo=UTC), one) for one in made]
+    assert why(pair, records, bundle, rules) is expected
 
 
 def test_a_new_scene_is_why(workspace: Workspace, tmp_path: Path) -> None:

@@ -30,6 +30,10 @@ EARLIEST_DAY, LATEST_DAY = date(1900, 3, 1), date(2199, 12, 31)
 _MOST_EXACT = 2**53
 
 
+class Share(float):
+    """A number that a spreadsheet shows with a % sign: 0.3 where people read 30 %, whatever the heading says."""
+
+
 def is_blank(value: Any) -> bool:
     """Whether a cell says nothing."""
     return value is None or (isinstance(value, str) and not value.strip())
@@ -77,6 +81,8 @@ def coordinate(value: Any) -> float:
 
 def ratio(value: Any, factor: float) -> float:
     """A share from 0 to 1; `factor` is that of the heading's unit, a % sign in the cell stands for itself."""
+    if isinstance(value, Share):
+        factor = 1.0
     written = unicodedata.normalize("NFKC", value).strip() if isinstance(value, str) else value
     if isinstance(written, str) and written.endswith("%"):
         written, factor = written[:-1], 0.01

@@ -25,6 +25,7 @@ HEADINGS_PATH = Path(__file__).parent / "headings.yaml"
 #: Most bytes of a column's name in a DBF table.
 DBF_NAME_BYTES = 10
 _UNIT_IN_BRACKETS = re.compile(r"^(?P<base>.+?)_*[(\[](?P<unit>[^()\[\]]+)[)\]]$")
+_WIDENING = re.compile(r"(?<=[^\x00-\x7f])\s+|\s+(?=[^\x00-\x7f])")
 #: Fewest characters of a word about persons by which a name that was cut off is told.
 _TELLING = {True: 4, False: 2}  # ASCII, or Chinese
 
@@ -256,8 +257,12 @@ def headings_with(path: Path) -> Headings:
 
 
 def plain_heading(heading: str) -> str:
-    """A heading as it is compared: NFKC (so ㎡ is m2, and full-width letters are plain), no case, `_` for spaces."""
-    return re.sub(r"\s+", "_", unicodedata.normalize("NFKC", heading).strip().casefold())
+    """A heading as it is compared: NFKC (so ㎡ is m2, and full-width letters are plain), no case, `_` for spaces.
+
+    Spaces and line breaks beside Chinese only set it wider (编 号, 姓 名), and are left out.
+    """
+    plain = unicodedata.normalize("NFKC", heading).strip().casefold()
+    return re.sub(r"\s+", "_", _WIDENING.sub("", plain))
 
 
 def _cuts(word: str) -> set[str]:

@@ -8,6 +8,7 @@ there the column as a whole decides, and the column of the sites' own codes is n
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -95,7 +96,8 @@ def _texts(value: Any) -> Iterator[str]:
             yield digits
 
 
-def _what_a_text_holds(text: str) -> str:
+def _what_a_text_holds(written: str) -> str:
+    text = unicodedata.normalize("NFKC", written)  # full-width digits too
     if len(text) < 5 or (not _SUSPICIOUS.search(text) and not _RESIDENT.search(text)):
         return ""
     if any(is_resident_id(found) for found in _RESIDENT.findall(text)):

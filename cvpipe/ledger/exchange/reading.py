@@ -342,8 +342,12 @@ def _column_read(
     return ColumnRead(heading, meaning.field, unit, meaning.told_by, samples)
 
 
+def _one_line(written: str) -> str:
+    return " ".join(written.split())
+
+
 def _sample(cell: Any) -> str:
-    written = " ".join(str(cell).split())
+    written = _one_line(str(cell))
     return written if len(written) <= _SAMPLE_CHARACTERS else f"{written[: _SAMPLE_CHARACTERS - 1]}…"
 
 
@@ -422,7 +426,9 @@ def _draft(row: RawRow, table: _Table, code: str, times: int) -> _Draft:
     try:
         draft.geometry = _geometry(row, values)
     except ValueError as error:
-        faults.append(str(error))
+        places = tuple(f"{_one_line(heading)}: " for heading, name, _ in table.fields if name in _PLACE_FIELDS)
+        if not any(fault.startswith(places) for fault in faults):  # else what is wrong with its place is said
+            faults.append(str(error))
     values["attributes"] = _attributes(row, table, faults)
     return draft
 
@@ -479,7 +485,7 @@ def _values(row: RawRow, table: _Table) -> tuple[dict[str, Any], list[str]]:
         try:
             values[name] = read(cell)
         except ValueError as error:
-            faults.append(f"{heading}: {error}")
+            faults.append(f"{_one_line(heading)}: {error}")
     return values, faults
 
 

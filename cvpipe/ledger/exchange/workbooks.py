@@ -20,7 +20,7 @@ from openpyxl.workbook.workbook import Workbook
 from cvpipe.errors import SitesError
 from cvpipe.geo import WGS84
 from cvpipe.ledger.exchange.archives import opened_archive
-from cvpipe.ledger.exchange.cells import is_blank
+from cvpipe.ledger.exchange.cells import Share, is_blank
 from cvpipe.ledger.exchange.headed import LINES_WITH_HEADINGS, Line, headed, heading_line, known_fields
 from cvpipe.ledger.exchange.headings import Headings
 from cvpipe.ledger.exchange.raw import LONGEST_CELL, Question, RawFile, RawRow
@@ -149,13 +149,22 @@ def _marks(archive: zipfile.ZipFile, part: str) -> tuple[list[str], bool]:
 def _lines(workbook: Workbook, title: str) -> list[Line]:
     lines = []
     for number, row in enumerate(workbook[title].iter_rows(), start=1):
-        cells = [unescaped(cell.value) if isinstance(cell.value, str) else cell.value for cell in row]
+        cells = [_value(cell) for cell in row]
         while cells and is_blank(cells[-1]):
             cells.pop()
         if cells:
             broken = next((f"{cell.coordinate}: {cell.value}" for cell in row if cell.data_type == "e"), "")
             lines.append(Line(number, cells, broken and f"a cell holds an error of the spreadsheet ({broken})"))
     return lines
+
+
+def _value(cell: Any) -> Any:
+    value = cell.value
+    if isinstance(value, str):
+        return unescaped(value)
+    # The format is looked up for numbers that can be shares only: it takes longer than the value.
+    is_share = value.__class__ in (float, int) and 0 < value <= 1 and cell.number_format.endswith("%")
+    return Share(value) if is_share else value
 
 
 def _with_formulas(lines: list[Line], path: Path, title: str) -> tuple[list[Line], list[str]]:

@@ -123,7 +123,7 @@ def _first_bytes(text: str, most: int, encoding: str) -> str:
 
 def _cut_texts(table: Table, encoding: str, path: Path) -> tuple[list[list[Any]], list[str]]:
     """Values whose texts a DBF table holds: long ones are cut, long outlines and JSON left out; and what to say."""
-    cut: dict[str, int] = {}
+    cut: dict[tuple[str, str], int] = {}
     rows = []
     for row in table.values:
         kept = list(row)
@@ -131,9 +131,10 @@ def _cut_texts(table: Table, encoding: str, path: Path) -> tuple[list[list[Any]]
             if is_blank(value) or column.kind in _DTYPES:
                 continue
             kept[index] = _fitting(column, value, encoding, path)
-            cut[column.heading] = cut.get(column.heading, 0) + (kept[index] != value)
+            became = column.heading, "left out" if kept[index] is None else "cut off"
+            cut[became] = cut.get(became, 0) + (kept[index] != value)
         rows.append(kept)
-    return rows, [f"{heading}: {n} cells are longer than 254 bytes" for heading, n in cut.items() if n]
+    return rows, [f"{h}: {n} cells are longer than 254 bytes and were {how}" for (h, how), n in cut.items() if n]
 
 
 def _fitting(column: Column, value: Any, encoding: str, path: Path) -> Any:

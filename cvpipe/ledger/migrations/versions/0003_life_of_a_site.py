@@ -2,6 +2,9 @@
 
 Sites that are there get their versions out of the audit trail, which kept every outline and plan that was replaced.
 Assessments that are there keep the outline that they were made for; they name no version, for none was counted then.
+
+What is written stands here column by column, and not in the model, which later migrations go on to change. Only how
+a value is hashed is taken from `audit`: every ledger that was released holds it to that.
 """
 
 from __future__ import annotations
@@ -15,7 +18,8 @@ import sqlalchemy as sa
 from alembic import op
 from shapely.geometry import shape
 
-from cvpipe.ledger import audit, version_rows
+from cvpipe.ledger import geopackage
+from cvpipe.ledger.audit import as_plain, sha256
 from cvpipe.ledger.columns import Geometry, Instant, Json, now
 from cvpipe.ledger.migrations.building import (
     add_columns,
@@ -39,13 +43,24 @@ _VERSIONED: dict[str, Any] = {
     **dict.fromkeys(("work_started", "due_date"), sa.Date),
 }
 _SITES = sa.table("sites", sa.column("code", sa.Text), *(sa.column(name, kind) for name, kind in _VERSIONED.items()))
+_SITE_VERSIONS = sa.table(
+    "site_versions",
+    *(sa.column(name, kind) for name, kind in _VERSIONED.items()),
+    sa.column("site_code", sa.Text),
+    sa.column("version", sa.Integer),
+    sa.column("valid_from", Instant),
+    sa.column("rules", Json),
+    sa.column("content_hash", sa.Text),
+)
 _AUDIT = sa.table(
     "audit",
     sa.column("id", sa.Integer),
     sa.column("at", Instant),
-    *(sa.column(name, sa.Text) for name in ("action", "kind", "subject", "content_hash")),
+    *(sa.column(name, sa.Text) for name in ("action", "kind", "subject", "site_code")),
     sa.column("details", Json),
+    *(sa.column(name, sa.Text) for name in ("content_hash", "prev_hash", "hash")),
 )
+_HEAD = sa.table("audit_head", sa.column("rows", sa.Integer), sa.column("hash", sa.Text))
 _CHUNK = 1000  # sites at a time; bounds memory, and SQLite takes 32,766 parameters at most
 
 
@@ -203,14 +218,28 @@ def _fill(connection: sa.Connection, codes: Sequence[str]) -> None:
     trail: dict[str, list[Any]] = {code: [] for code in codes}
     for event in connection.execute(noted).mappings():
         trail[event["subject"]].append(event)
-    rows, events = list[dict[str, Any]](), list[audit.Event]()
+    rows, events = list[dict[str, Any]](), list[dict[str, Any]]()
     for site in connection.execute(sa.select(_SITES).where(_SITES.c.code.in_(codes))).mappings():
         versions = list(_versions(site, trail[site["code"]]))
         rows += versions
         events += _notes(site["code"], versions, trail[site["code"]])
-    version_rows.write(connection, rows)
+    connection.execute(sa.insert(_SITE_VERSIONS), rows)
+    geopackage.grow_extent(connection, "site_versions", (row["geom"] for row in rows))
     _number(connection, Counter(row["site_code"] for row in rows))
-    audit.append(connection, events)
+    if events:
+        _append(connection, events)
+
+
+def _append(connection: sa.Connection, events: Sequence[dict[str, Any]]) -> None:
+    """Add rows to the chain of the audit trail."""
+    last, prev_hash = connection.execute(sa.select(_HEAD.c.rows, _HEAD.c.hash)).one()
+    at, rows = now(), []
+    for number, event in enumerate(events, start=last + 1):
+        row = {"id": number, "at": at, **event, "prev_hash": prev_hash}
+        prev_hash = row["hash"] = sha256({name: as_plain(value) for name, value in row.items()})
+        rows.append(row)
+    connection.execute(sa.insert(_AUDIT), rows)
+    connection.execute(sa.update(_HEAD).values(rows=last + len(rows), hash=prev_hash))
 
 
 def _number(connection: sa.Connection, versions: Counter[str]) -> None:
@@ -232,14 +261,23 @@ def _versions(site: Any, trail: Sequence[Any]) -> Iterator[dict[str, Any]]:
             state = state | {name: _value_of(name, value) for name, value in was.items()}
     # A site of which the trail says nothing was slipped in: it gets its version, and verification goes on to name it.
     for number, (at, columns) in enumerate(reversed(found or [(now(), state)]), start=1):
-        yield version_rows.row(site["code"], number, at, columns)
+        row = {"site_code": site["code"], "version": number, "valid_from": at, **columns, "rules": None}
+        plain = {name: as_plain(value, _SITE_VERSIONS.c[name].type) for name, value in row.items()}
+        yield {**row, "content_hash": sha256(plain)}
 
 
-def _notes(code: str, versions: Sequence[dict[str, Any]], trail: Sequence[Any]) -> Iterator[audit.Event]:
+def _notes(code: str, versions: Sequence[dict[str, Any]], trail: Sequence[Any]) -> Iterator[dict[str, Any]]:
     # The site itself did not change: its digest is that of its last audit row.
     for last in trail[-1:]:
-        details = {"versions": version_rows.hashes(versions)}
-        yield audit.Event("versioned", "site", code, last["content_hash"], site_code=code, details=details)
+        details = {"versions": {str(row["version"]): row["content_hash"] for row in versions}}
+        yield {
+            "action": "versioned",
+            "kind": "site",
+            "subject": code,
+            "site_code": code,
+            "details": details,
+            "content_hash": last["content_hash"],
+        }
 
 
 def _value_of(name: str, plain: Any) -> Any:
