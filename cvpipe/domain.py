@@ -248,8 +248,9 @@ class Registration:
     `shift_px` is (x, y): how far, in pixels of the common grid, the later picture's content lay to the right of
     and below the earlier one's before it was moved back; `drift` is by how many pixels it grows per pixel: x to the
     right, x downwards, y to the right, y downwards, so that (0, -a, a, 0) is a small turn. Where it is not zero,
-    `shift_px` is that of the grid's centre. `residual_px` is what is likely left (the standard error of the shift),
-    infinite where no shift could be found and the scenes' own georeference holds; `confidence` in 0..1.
+    `shift_px` is that of the grid's centre. `residual_px` is what is likely left (the standard error of the shift, and
+    between scenes as a whole also how far their parts lie from it), infinite where no shift could be found and the
+    scenes' own georeference holds; `confidence` in 0..1.
     """
 
     shift_px: tuple[float, float] = (0.0, 0.0)

@@ -52,6 +52,8 @@ NETTED = CriterionKind("netted_ground", "m²", _AT_LEAST, "Under dust net (no gr
 GREEN_GAINED = CriterionKind("green_gained", "m²", _AT_LEAST, "Green cover gained", "新增绿化面积")
 GREEN_PLANNED = CriterionKind("green_planned", "m²", _AT_LEAST, "Green gained, for the plan", "新增绿化（对照方案）")
 GREEN_SHARE = CriterionKind("green_share", "share", _AT_LEAST, "Green share of the site", "场地绿化率")
+RESIDUAL = CriterionKind("shift_left", "px", _AT_MOST, "Shift left between the epochs", "两期影像配准残差")
+ALIGNMENT = CriterionKind("alignment", "share", _AT_LEAST, "Confidence of the alignment", "配准可信度")
 ADDED = CriterionKind("structure_added", "m²", _BELOW, "New structure", "新增建筑面积")
 
 #: All kinds by name, for pages and exports.
@@ -73,6 +75,8 @@ KINDS: dict[str, CriterionKind] = {
         GREEN_GAINED,
         GREEN_PLANNED,
         GREEN_SHARE,
+        RESIDUAL,
+        ALIGNMENT,
         ADDED,
     )
 }

@@ -31,6 +31,17 @@ _LOOK: dict[Language, str] = {
     "zh": "数值接近限值或前后不一致，建议人工核查。",
 }
 
+_SHIFTED: dict[Language, str] = {
+    "en": " A person should look: the two epochs may still lie off each other.",
+    "zh": "两期影像配准残差偏大，建议人工核查。",
+}
+
+_UNALIGNED: dict[Language, str] = {
+    "en": " A person should look: no shift between the two epochs could be found, and the scenes' own georeference "
+    "was taken.",
+    "zh": "两期影像间的位移未能估计，以影像自身坐标为准，建议人工核查。",
+}
+
 _CONFIRM: dict[Language, str] = {"en": " A person should confirm it.", "zh": "请人工核实。"}
 
 
@@ -41,7 +52,17 @@ def explain(verdict: Verdict, lang: Language = "en") -> str:
     sentence = _SENTENCES[verdict.question](verdict, lang)
     if not verdict.needs_review:
         return sentence
-    return sentence + (_CONFIRM if verdict.outcome is Outcome.SUSPECTED else _LOOK)[lang]
+    return sentence + _doubt(verdict)[lang]
+
+
+def _doubt(verdict: Verdict) -> dict[Language, str]:
+    """Why a person should look; pictures that do not fit come first, for they put every figure in doubt."""
+    failed = {criterion.name for criterion in verdict.criteria if criterion.passed is False}
+    if kinds.ALIGNMENT.name in failed:
+        return _UNALIGNED
+    if kinds.RESIDUAL.name in failed:
+        return _SHIFTED
+    return _CONFIRM if verdict.outcome is Outcome.SUSPECTED else _LOOK
 
 
 def amount(value: float, unit: str, lang: Language = "en") -> str:

@@ -60,7 +60,11 @@ class ReboundRules(Settings):
 
 
 class ReviewRules(Settings):
-    """How near a limit, or how far apart, values must be for a person to look."""
+    """How near a limit, or how far apart, values must be for a person to look.
+
+    `max_residual_px` is held against what is likely left of the shift between the epochs (the residual of
+    `Registration`); where no shift could be found a person looks in any case.
+    """
 
     band_share: Share = 0.05
     band_area: Share = 0.3

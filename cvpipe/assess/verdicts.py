@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -189,13 +190,22 @@ def _seen(m: Measurements, rules: Rules) -> Criterion:
 
 def _finished(verdict: Verdict, m: Measurements, rules: Rules) -> Verdict:
     """The verdict with the share that was seen, the doubts that concern every question, and its sentence."""
-    blurred_edges = m.registration.residual_px > rules.review.max_residual_px
+    misfit = _misfit(m, rules)
     whole = replace(
         verdict,
-        criteria=(*verdict.criteria, _seen(m, rules)),
-        needs_review=verdict.needs_review or blurred_edges,
+        criteria=(*verdict.criteria, _seen(m, rules), *misfit),
+        needs_review=verdict.needs_review or bool(misfit),
     )
     return replace(whole, explanation=explain(whole))
+
+
+def _misfit(m: Measurements, rules: Rules) -> tuple[Criterion, ...]:
+    """Where the epochs may lie off each other: the shift that is left, or that none could be found; else nothing."""
+    registration = m.registration
+    if math.isinf(registration.residual_px):  # no figure that a ledger could hold: the confidence stands for it
+        return (replace(told(kinds.ALIGNMENT, registration.confidence), passed=False),)
+    left = held(kinds.RESIDUAL, registration.residual_px, rules.review.max_residual_px)
+    return () if left.passed else (left,)
 
 
 def _unanswered(question: Question, reason: Reason, criteria: tuple[Criterion, ...] = ()) -> Verdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from enum import StrEnum
@@ -14,6 +15,7 @@ from cvpipe.cli import console
 
 if TYPE_CHECKING:
     from cvpipe.detect.scenes import DetectSummary
+    from cvpipe.domain import Registration
 
 
 class Device(StrEnum):
@@ -68,11 +70,17 @@ def _tile_progress() -> Iterator[Callable[[int, int], None]]:
         yield on_tile
 
 
+def _shift_told(shift: Registration) -> str:
+    if math.isinf(shift.residual_px):
+        return "no shift between the epochs could be found: compared as they lie, so that edges may count as change"
+    x, y = shift.shift_px
+    return f"the later epoch lay off by: {x:+.2f} px to the right, {y:+.2f} px down (left: {shift.residual_px:.2f} px)"
+
+
 def _print(summary: DetectSummary) -> None:
     rows = [(kind.value, area, summary.polygons[kind]) for kind, area in summary.area_m2.items()]
     console.print_table("Changes", ("kind", "area m²", "polygons"), rows)
-    x, y = summary.registration.shift_px
     console.out.print(f"could be assessed: {summary.valid_share:.0%} of the common area")
-    console.out.print(f"the later epoch lay off by: {x:+.2f} px to the right, {y:+.2f} px down")
+    console.out.print(_shift_told(summary.registration), soft_wrap=True)
     console.out.print(f"bundle: {summary.network}, {summary.seconds:.1f} s", markup=False)
     console.out.print(f"outputs: {summary.out}", soft_wrap=True, markup=False)

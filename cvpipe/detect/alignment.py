@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from statistics import median
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cvpipe.domain import Registration
 from cvpipe.geo import Grid, Window
-from cvpipe.imagery.alignment import estimate_registration
+from cvpipe.imagery.alignment import estimate_registration, later_grid
 from cvpipe.imagery.pairing import common_grid
 from cvpipe.imagery.reading import Patch, SceneReader
 
 #: Side in pixels of the windows that are compared, and how many there are along each axis at most: 9 Mpx in all,
-#: however large the scenes. One window itself holds up to nine votes.
+#: however large the scenes.
 WINDOW_PX = 1024
 WINDOWS_PER_AXIS = 3
+
+#: A shift that grows over the grid is taken from at least so many windows (it has six values, they have two each), and
+#: only where the windows lie further than this from their median, pixels: less is no worse than their own residual.
+MIN_FIELD_WINDOWS = 6
+MIN_BEND_PX = 0.5
+
+Drift = tuple[float, float, float, float]
+"""As in `Registration`."""
 
 
 @dataclass(frozen=True)
@@ -41,24 +52,63 @@ class AlignedPair:
 
     def read(self, grid: Grid) -> tuple[Patch, Patch]:
         """Both epochs on a grid that is parallel to the common one, its pixels of any size."""
-        scale = self.grid.pixel_size / grid.pixel_size
-        dx, dy = (shift * scale for shift in self.registration.shift_px)
-        return self.before.read(grid), self.after.read(grid.shifted(dx, dy))
+        later = self.after.read(later_grid(grid, self.registration, self.grid))
+        return self.before.read(grid), replace(later, grid=grid)
 
 
 def registration(before: SceneReader, after: SceneReader, grid: Grid) -> Registration:
-    """One shift for the whole grid: the median of windows spread over it, in pixels of the grid.
+    """The alignment of the whole grid from windows spread over it, in pixels of the grid.
 
-    The residual is the windows' own and their distance from the median, so scenes that are bent against each other
-    show it. Where no window tells a shift it is (0, 0), the residual infinite.
+    The shift is the median of the windows; with at least `MIN_FIELD_WINDOWS` of them, and where that halves their
+    distance from it, a shift that grows evenly over the grid (`drift`). The residual is the windows' own and their
+    distance, so scenes that are bent against each other show it. Where no window tells a shift it is (0, 0), the
+    residual infinite.
     """
-    found = [estimate_registration(before.read(part), after.read(part)) for part in _parts(grid)]
-    known = [one for one in found if math.isfinite(one.residual_px)]
+    found = [(part, estimate_registration(before.read(part), after.read(part))) for part in _parts(grid)]
+    known = [(part, one) for part, one in found if math.isfinite(one.residual_px)]
     if not known:
-        return Registration((0.0, 0.0), math.inf, max(one.confidence for one in found))
-    x, y = (median(one.shift_px[axis] for one in known) for axis in (0, 1))
-    off = [math.hypot(one.residual_px, one.shift_px[0] - x, one.shift_px[1] - y) for one in known]
-    return Registration((x, y), median(off), median(one.confidence for one in known))
+        return Registration((0.0, 0.0), math.inf, max(one.confidence for _, one in found))
+    places = np.array([_centre(part, grid) for part, _ in known])
+    shifts = np.array([one.shift_px for _, one in known])
+    (x, y), drift, off = _field(places, shifts, _median_drift([one for _, one in known]))
+    residuals = [math.hypot(one.residual_px, own) for (_, one), own in zip(known, off, strict=True)]
+    return Registration((x, y), median(residuals), median(one.confidence for _, one in known), drift)
+
+
+def _median_drift(found: Sequence[Registration]) -> Drift:
+    """The windows' own drift, where most of them have one."""
+    across_x, down_x, across_y, down_y = (median(one.drift[n] for one in found) for n in range(4))
+    return across_x, down_x, across_y, down_y
+
+
+def _field(
+    places: NDArray[np.float64], shifts: NDArray[np.float64], drift: Drift
+) -> tuple[tuple[float, float], Drift, NDArray[np.float64]]:
+    """Shift at the grid's centre, drift, and the distance of each window from both, pixels.
+
+    `places` (n, 2) are the windows' centres from the grid's, `shifts` (n, 2) what they found.
+    """
+    still = shifts - places @ np.reshape(drift, (2, 2)).T
+    middle = np.median(still, axis=0)
+    off = np.hypot(*(still - middle).T)
+    if len(places) >= MIN_FIELD_WINDOWS:
+        design = np.column_stack([np.ones(len(places)), places])
+        solution = np.linalg.lstsq(design, shifts, rcond=None)[0]
+        rest = np.hypot(*(shifts - design @ solution).T)
+        if np.median(off) > MIN_BEND_PX and np.median(rest) < np.median(off) / 2:
+            across_x, down_x, across_y, down_y = solution[1:].T.ravel().tolist()
+            return _pair(solution[0]), (across_x, down_x, across_y, down_y), rest
+    return _pair(middle), drift, off
+
+
+def _pair(values: NDArray[np.float64]) -> tuple[float, float]:
+    return float(values[0]), float(values[1])
+
+
+def _centre(part: Grid, grid: Grid) -> tuple[float, float]:
+    """The middle of a part of the grid in pixels from the grid's own middle."""
+    window = grid.window_of_grid(part)
+    return window.col + window.width / 2 - grid.width / 2, window.row + window.height / 2 - grid.height / 2
 
 
 def _parts(grid: Grid) -> Iterator[Grid]:

@@ -22,6 +22,7 @@ from cvpipe.detect.prediction import Network
 from cvpipe.detect.preview import write_preview
 from cvpipe.domain import Change, ChangeKind, Registration
 from cvpipe.geo import Grid
+from cvpipe.imagery import remote
 from cvpipe.imagery.opening import gdal_environment
 from cvpipe.imagery.reading import SceneReader
 
@@ -46,7 +47,7 @@ class DetectSummary:
     seconds: float
 
     def as_dict(self) -> dict[str, Any]:
-        """The content of `summary.json`."""
+        """The content of `summary.json`; what is not known is null, and so is a drift that is not there."""
         shift = self.registration
         return {
             "tool": f"cvpipe detect {cvpipe.__version__}",
@@ -56,7 +57,9 @@ class DetectSummary:
             "polygons": {kind.value: count for kind, count in self.polygons.items()},
             "valid_share": round(self.valid_share, 4),
             "shift_px": [round(v, 3) for v in shift.shift_px],
-            "residual_px": round(shift.residual_px, 3) if math.isfinite(shift.residual_px) else None,
+            "residual_px": _rounded(shift.residual_px),
+            "residual_m": _rounded(shift.residual_px * self.grid.ground_pixel_m()),
+            "drift": [round(v, 6) + 0.0 for v in shift.drift] if any(shift.drift) else None,
             "confidence": round(shift.confidence, 3),
             "bundle": {"name": self.network, "digest": self.digest},
             "coordinates": outputs.PIXEL_COORDINATES if self.grid.crs is None else outputs.GROUND_COORDINATES,
@@ -101,8 +104,8 @@ def detect_pair(
         outputs.write_geojson(stage / outputs.CHANGES_GEOJSON, _in_outputs(changes, pair.output_grid), pair.output_grid)
         summary = DetectSummary(
             out=out,
-            before=str(before_path),
-            after=str(after_path),
+            before=remote.shown(before_path),
+            after=remote.shown(after_path),
             network=network.name,
             digest=network.digest,
             grid=pair.output_grid,
@@ -115,6 +118,10 @@ def detect_pair(
         text = json.dumps(summary.as_dict(), indent=2, ensure_ascii=False)
         (stage / outputs.SUMMARY_JSON).write_text(text + "\n", encoding="utf-8")
     return summary
+
+
+def _rounded(length: float) -> float | None:
+    return round(length, 3) if math.isfinite(length) else None
 
 
 def _counts(changes: Sequence[Change]) -> dict[ChangeKind, int]:

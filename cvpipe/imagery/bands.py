@@ -20,6 +20,10 @@ StoredValues = NDArray[Any]
 #: remote-sensing viewers, which leaves glints and deep shadow out of the scale.
 STRETCH_PERCENTILES = (2.0, 98.0)
 
+#: Colour bands of a raster that marks none as red, green, blue of which the first three are taken for them: RGB and RGB
+#: with near infrared. More are a sensor's own bands, whose order says nothing (Sentinel-2 begins with coastal blue).
+MOST_UNMARKED_BANDS = 4
+
 #: Longer side in pixels of the overview that scene statistics are taken from: 1 Mpx is enough for a percentile.
 OVERVIEW_SIDE_PX = 1024
 
@@ -48,7 +52,7 @@ class Bands:
     def of(cls, dataset: rasterio.DatasetReader) -> Bands:
         """Choose by colour interpretation where it names red, green and blue, else the first three bands.
 
-        Raises SceneError for two bands that are not grey and alpha.
+        Raises SceneError for two bands that are not grey and alpha, and for many of which none is marked.
         """
         meanings = list(dataset.colorinterp)
         alpha = meanings.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in meanings else None
@@ -58,8 +62,14 @@ class Bands:
             indexes = tuple(meanings.index(colour) + 1 for colour in _RGB)
         elif len(colours) == 1:
             indexes = (colours[0],)
-        elif len(colours) >= 3:
+        elif 3 <= len(colours) <= MOST_UNMARKED_BANDS:
             indexes = tuple(colours[:3])
+        elif len(colours) > MOST_UNMARKED_BANDS:
+            raise SceneError(
+                f"has {len(colours)} bands, none of them marked red, green and blue",
+                where=dataset.name,
+                remedy="Mark them (gdal_edit.py -colorinterp_N red …), or export three bands.",
+            )
         else:
             raise SceneError(
                 f"has {len(colours)} colour band(s): neither grey nor red, green, blue",

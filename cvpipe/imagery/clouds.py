@@ -57,6 +57,13 @@ def cloud(patch: Patch, other: Patch | None = None) -> Mask:
     return np.asarray((np.asarray(full) > 0) & patch.valid)
 
 
+def white(patch: Patch) -> Mask:
+    """Bright and colourless pixels, bool (H, W): cloud, snow, white roofs; in pixels of about a metre."""
+    height, width = patch.valid.shape
+    found = _white(_coarse(patch), RIM_BRIGHTNESS).astype(np.uint8)
+    return np.asarray(cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST)) > 0
+
+
 def grey(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Luma of red, green, blue (H, W, 3) as float32 (H, W), 0..255."""
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.float32)

@@ -2,29 +2,55 @@
 
 from __future__ import annotations
 
+import html
 import logging
 import math
+import os
+import re
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pyproj
 import rasterio
+from rasterio.enums import Interleaving
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
 
 from cvpipe.errors import SceneError
 from cvpipe.geo import WGS84, Grid, outline_in
+from cvpipe.imagery import remote
 
-#: Settings of GDAL for every read. Remote reads (`/vsicurl`, `/vsis3`) will add theirs here.
+#: Settings of GDAL for every read; those for remote reads stand in `remote`.
 GDAL_SETTINGS: dict[str, str | int] = {
     "GDAL_NUM_THREADS": "ALL_CPUS",  # tiles of one request are decompressed in parallel: 1.6–2.3x on two cores
-    "GDAL_CACHEMAX": 256
-    * 2**20,  # bytes of decoded tiles for the whole process; the default, 5 % of memory, is far more
+    # Bytes of decoded tiles for the whole process; the default, 5 % of memory, is far more.
+    "GDAL_CACHEMAX": 256 * 2**20,
     "GDAL_MAX_DATASET_POOL_SIZE": 64,  # sources that one VRT may hold open
     "GTIFF_POINT_GEO_IGNORE": "NO",  # "pixel is point" rasters are moved by half a pixel, as the standard says
 }
+
+#: GDAL's drivers that a scene may need. The others are left out: some of them fetch from the network, or start at the
+#: mere look of a text file, and none of them holds aerial pictures.
+DRIVERS = ("GTiff", "VRT", "JP2OpenJPEG", "HFA", "PNG", "JPEG", "WEBP", "ENVI", "ERS", "PCIDSK", "NITF", "BMP")
+#: Those for rasters behind an address. A VRT from elsewhere could name files of this machine, or any other address.
+REMOTE_DRIVERS = tuple(driver for driver in DRIVERS if driver != "VRT")
+
+#: Bytes that one block of a raster may take in memory: GDAL decodes whole blocks, and a file of some kilobytes can
+#: hold one of many gigabytes. A strip of 100,000 RGB pixels of 16 bit and 512 lines takes 0.3 GB.
+MAX_BLOCK_BYTES = 512 * 2**20
+
+#: Pixels to a byte of the file above which a raster of more than a gigapixel holds nothing. DEFLATE makes at most 1032
+#: bytes out of one, three bands a pixel; a blank JPEG or WebP tile takes some hundred pixels a byte.
+HOLLOW_PIXELS, MAX_PIXELS_PER_BYTE = 1_000_000_000, 2_000
+
+#: Characters of a VRT that are searched for its sources: some 100,000 of them.
+_VRT_CHARACTERS = 64 * 2**20
+_VRT_SOURCE = re.compile(r"<Source(?:Filename|Dataset)\b([^>]*)>([^<]*)</", re.IGNORECASE)  # as GDAL reads them
+_VRT_SOURCE_TAG = re.compile(r"<Source(?:Filename|Dataset)\b", re.IGNORECASE)
 
 #: Ground sizes in metres that a pixel of an aerial or satellite picture can have; anything else is a broken transform.
 #: The finest drone mosaics reach 5 mm, the coarsest sensor that shows land cover (MODIS) 1 km.
@@ -39,28 +65,24 @@ logging.getLogger("rasterio._err").setLevel(logging.CRITICAL)
 
 def gdal_environment() -> rasterio.Env:
     """Context in which rasters are opened and read."""
-    return rasterio.Env(**GDAL_SETTINGS)
+    return rasterio.Env(**GDAL_SETTINGS, **remote.HTTP_SETTINGS, **remote.endpoint_settings())
 
 
 def open_raster(path: Path | str) -> rasterio.DatasetReader:
-    """Open a raster for reading.
+    """Open a raster for reading: a file, or one at an `https://`, `http://` or `s3://` address.
 
-    Raises SceneError where the file is missing, empty, no raster, or of a pixel type that is no picture.
+    Raises SceneError where the file is missing, empty, no raster, of a pixel type that is no picture, or made to take
+    more memory than there is.
     """
-    _refuse_missing(path)
+    dataset = _opened_remote(str(path)) if remote.is_remote(path) else _opened_local(path)
     try:
-        with gdal_environment(), _WARNING_FILTERS, warnings.catch_warnings():
-            warnings.simplefilter("ignore", NotGeoreferencedWarning)
-            dataset = rasterio.open(path)
-    except (RasterioError, OSError) as error:
-        raise SceneError(
-            f"no raster that GDAL can read ({error})", where=path, remedy="Check that the file is a whole picture."
-        ) from error
-    if dataset.count == 0 or any("complex" in dtype for dtype in dataset.dtypes):
+        _refuse_no_picture(dataset)
+        _refuse_giant_blocks(dataset)
+        if not remote.is_remote(path):
+            _refuse_hollow(dataset, Path(path).stat().st_size)
+    except SceneError:
         dataset.close()
-        raise SceneError(
-            "its pixels are no picture (complex numbers or no bands)", where=path, remedy="Export real-valued bands."
-        )
+        raise
     return dataset
 
 
@@ -70,11 +92,127 @@ def reading_from(path: Path | str) -> Iterator[None]:
     try:
         with gdal_environment():
             yield
+    except (RasterioError, OSError, MemoryError) as error:
+        cause = _one_line(error.__cause__ or error)
+        remedy = "The file is damaged or cut off: copy it anew."
+        if remote.is_remote(path):
+            remedy = "Try again later, or copy the file here."
+        raise SceneError(f"its pixels cannot be read ({cause})", where=remote.shown(path), remedy=remedy) from error
+
+
+def _opened_local(path: Path | str) -> rasterio.DatasetReader:
+    _refuse_missing(path)
+    if _is_vrt(Path(path)):
+        _refuse_lost_sources(Path(path))
+    try:
+        return _open_with_gdal(str(path))
     except (RasterioError, OSError) as error:
-        cause = error.__cause__ or error
         raise SceneError(
-            f"its pixels cannot be read ({cause})", where=path, remedy="The file is damaged or cut off: copy it anew."
+            f"no raster that GDAL can read ({_one_line(error)})",
+            where=path,
+            remedy="Check that the file is a whole picture.",
         ) from error
+
+
+def _opened_remote(address: str) -> rasterio.DatasetReader:
+    def open_it() -> rasterio.DatasetReader:
+        return _open_with_gdal(remote.gdal_path(address), REMOTE_DRIVERS, **remote.OPEN_SETTINGS)
+
+    try:
+        return remote.RemoteDataset(address, open_it)
+    except (RasterioError, OSError) as error:
+        found, remedy = _remote_reason(address, error)
+        raise SceneError(found, where=remote.shown(address), remedy=remedy) from error
+
+
+def _remote_reason(address: str, error: Exception) -> tuple[str, str]:
+    """What is amiss with a raster at an address, in the server's words where it is the server that refuses."""
+    try:
+        size = remote.RemoteFile(address).size
+    except remote.RemoteFileError as answer:
+        return f"cannot be reached ({answer})", "Check the address, the access rights and the network."
+    if size == 0:
+        return "is empty (zero bytes)", "Upload the file anew."
+    return f"no raster that GDAL can read ({_one_line(error)})", "Check that the file is a whole picture."
+
+
+def _open_with_gdal(name: str, drivers: Sequence[str] = DRIVERS, **settings: str) -> rasterio.DatasetReader:
+    with gdal_environment(), rasterio.Env(**settings), _WARNING_FILTERS, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        return DatasetReader(name, driver=list(drivers))  # rasterio.open takes one driver only
+
+
+def _refuse_no_picture(dataset: rasterio.DatasetReader) -> None:
+    if dataset.count == 0 or any("complex" in dtype for dtype in dataset.dtypes):
+        raise SceneError(
+            "its pixels are no picture (complex numbers or no bands)",
+            where=dataset.name,
+            remedy="Export real-valued bands.",
+        )
+
+
+def _refuse_giant_blocks(dataset: rasterio.DatasetReader) -> None:
+    height, width = dataset.block_shapes[0]
+    bands = dataset.count if dataset.interleaving is Interleaving.pixel else 1
+    size = height * width * bands * np.dtype(dataset.dtypes[0]).itemsize
+    if size > MAX_BLOCK_BYTES:
+        raise SceneError(
+            f"one of its blocks takes {size / 1e9:.1f} GB of memory ({width} x {height} px)",
+            where=dataset.name,
+            remedy="Write it in tiles (gdal_translate -of COG).",
+        )
+
+
+def _refuse_hollow(dataset: rasterio.DatasetReader, size: int) -> None:
+    """Refuse a file too small for the pixels that it claims: it would be decoded for hours, to nothing."""
+    pixels = dataset.width * dataset.height
+    if dataset.driver != "VRT" and pixels > HOLLOW_PIXELS and pixels > MAX_PIXELS_PER_BYTE * size:
+        raise SceneError(
+            f"claims {pixels / 1e9:.1f} gigapixels in {size / 1e3:.0f} kB: there is nothing in it",
+            where=dataset.name,
+            remedy="Check how it was written.",
+        )
+
+
+def _is_vrt(path: Path) -> bool:
+    """Whether GDAL will take a file for a VRT, whatever its ending."""
+    try:
+        with path.open("rb") as file:
+            return b"<VRTDataset" in file.read(1024)
+    except OSError as error:
+        raise SceneError(f"cannot be read ({error.strerror})", where=path, remedy="Check its permissions.") from error
+
+
+def _refuse_lost_sources(path: Path) -> None:
+    """Refuse a VRT whose sources are not there, or which would fetch them from the network."""
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            text = file.read(_VRT_CHARACTERS)
+    except OSError as error:
+        raise SceneError(f"cannot be read ({error.strerror})", where=path, remedy="Check its permissions.") from error
+    sources = _VRT_SOURCE.findall(text)
+    if len(sources) < len(_VRT_SOURCE_TAG.findall(text)):  # CDATA or comments within
+        raise SceneError("names sources that cannot be checked", where=path, remedy="Write it with gdalbuildvrt.")
+    for attributes, written in sources:
+        source = html.unescape(written.strip())
+        if "://" in source or source.startswith("/vsi"):
+            remedy = "Copy the sources here, or add them by their own addresses."
+            raise SceneError(f"points elsewhere, to {remote.shown(source)}", where=path, remedy=remedy)
+        is_relative = re.search(r"relativeToVRT\s*=\s*[\"']1", attributes) is not None
+        if not _is_there(path.parent / source if is_relative else Path(source)):
+            listed = source if len(source) < 300 else f"{source[:300]}…"
+            raise SceneError(f"points to {listed}, which is not there", where=path, remedy="Copy its sources too.")
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long for the file system, or a folder that may not be looked into
+        return False
+
+
+def _one_line(error: BaseException) -> str:
+    return remote.without_keys(" ".join(str(error).split()))
 
 
 def is_georeferenced(dataset: rasterio.DatasetReader) -> bool:
@@ -87,12 +225,15 @@ def georeferenced_grid(dataset: rasterio.DatasetReader) -> Grid:
 
     Raises SceneError where it has no CRS, no transform, or one that cannot be true.
     """
+    if dataset.transform.is_identity and dataset.gcps[0]:
+        found = "has no georeference (ground control points only)"
+        raise SceneError(found, where=dataset.name, remedy="Rectify it with gdalwarp first.")
     if dataset.crs is None:
         remedy = "Assign one (gdal_edit.py -a_srs EPSG:…), or give --gsd METRES for a plain picture."
         raise SceneError("has no georeference (no CRS)", where=dataset.name, remedy=remedy)
     if dataset.transform.is_identity:
-        known = "ground control points only" if dataset.gcps[0] else "no transform"
-        raise SceneError(f"has no georeference ({known})", where=dataset.name, remedy="Rectify it with gdalwarp first.")
+        remedy = "Give it one (gdal_edit.py -a_ullr …), or rectify it with gdalwarp."
+        raise SceneError("has no georeference (no transform)", where=dataset.name, remedy=remedy)
     grid = Grid(horizontal_crs(dataset), dataset.transform, dataset.width, dataset.height)
     _refuse_absurd(grid, dataset.name)
     return grid
@@ -106,6 +247,12 @@ def horizontal_crs(dataset: rasterio.DatasetReader) -> pyproj.CRS:
         raise SceneError(f"has a CRS that is not understood ({error})", where=dataset.name) from error
     if crs.is_compound:
         crs = crs.sub_crs_list[0]
+    if not (crs.is_projected or crs.is_geographic) or crs.geodetic_crs is None:
+        raise SceneError(
+            f"has a CRS that is not tied to the Earth's surface ({crs.name})",
+            where=dataset.name,
+            remedy="Assign the true one (gdal_edit.py -a_srs EPSG:…).",
+        )
     code = crs.to_epsg(min_confidence=70)
     if code is None:
         return crs
@@ -117,11 +264,17 @@ def _refuse_missing(path: Path | str) -> None:
     local = Path(path)
     try:
         if not local.exists():
-            raise SceneError("no such file", where=path, remedy="Check the path.")
+            found = "is a link that leads nowhere" if local.is_symlink() else "no such file"
+            raise SceneError(found, where=path, remedy="Check the path.")
         if not local.is_file():
-            raise SceneError("is a folder, not a raster", where=path, remedy="Give the raster file itself.")
+            kind = "a folder" if local.is_dir() else "no plain file"
+            raise SceneError(f"is {kind}, not a raster", where=path, remedy="Give the raster file itself.")
         if local.stat().st_size == 0:
             raise SceneError("is empty (zero bytes)", where=path, remedy="Copy the file anew.")
+        if not os.access(local, os.R_OK):
+            raise SceneError(
+                "must not be read (no permission)", where=path, remedy="Give yourself the right to read it."
+            )
     except OSError as error:
         raise SceneError(f"cannot be reached ({error.strerror})", where=path, remedy="Check the path.") from error
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cvpipe.domain import Reason, Registration
 from cvpipe.imagery.alignment import MAX_SHIFT_PX, MIN_CONFIDENCE
-from cvpipe.imagery.clouds import Mask, all_bands_within, cloud, grey, wide_areas
+from cvpipe.imagery.clouds import Mask, all_bands_within, cloud, grey, white, wide_areas
 from cvpipe.imagery.reading import Patch
 
 #: Saturated: all bands at the top of the scale, over at least this area in m². A white roof that dazzles the sensor is
@@ -22,11 +22,23 @@ SATURATED_AREA_M2 = 2500.0
 #: Deep shadow: all bands at most this bright (8 bit); nothing can be told apart there.
 SHADOW_BRIGHTNESS = 18
 
+#: Snow: this share of everything in view is white and was not at the other epoch. White halls fill a picture of 50 m
+#: to 82 %; a site is looked at with its surroundings, which no hall covers. Snow leaves trees and walls uncovered: a
+#: picture as white without sharp detail is cloud.
+SNOW_SHARE = 0.85
+
+#: Haze lifts the darkest band of the darkest pixel within this many metres (He et al. 2009, Dark channel prior): the
+#: median of that, 0..1, is up to 0.43 on clear fields and 0.58 on beaches (five sets), where the ground itself is
+#: light; it lowers the score from the first number to nothing at the second, but is no reason by itself.
+HAZE_M = 15.0
+HAZE_RANGE = (0.45, 0.75)
+
 #: Limits of the verdict "not assessable", shares of the site's outline. Half the outline must be seen for a figure
 #: about all of it; cloud hides structures altogether, hence the stricter limit.
 MIN_VALID_SHARE = 0.5
 MAX_CLOUD_SHARE = 0.2
 MAX_SHADOW_SHARE = 0.5
+MAX_SNOW_SHARE = 0.5
 
 #: Sharpness below which an epoch counts as blurred (see `Quality.blur`). Measured on 300 pictures of six aerial and
 #: satellite sets: 0.63 to 2.7 as they are; 0.18 to 0.30 after blurring by 0.75 m (standard deviation), about 0.16 by
@@ -42,7 +54,9 @@ MIN_SHARPNESS_PIXELS = 400
 #: Native pixels this many times larger than the network's hide the structures that it was trained to see.
 MAX_COARSENESS = 3.0
 
-#: Largest residual in pixels between the epochs after alignment; 2 px cost nine points of IoU, 4 px twenty-one.
+#: Largest residual in pixels between the epochs after alignment; 2 px cost nine points of IoU, 4 px twenty-one. A
+#: site's own surroundings show a shift more exactly than that or none at all (`alignment.MAX_ERROR_PX`); where they
+#: show none, the scenes as a whole decide, and those can be bent against each other by more.
 MAX_RESIDUAL_PX = 2.0
 
 
@@ -52,6 +66,7 @@ class Quality:
 
     `blur` is the spread of the Laplacian (Pech-Pacheco et al. 2000) divided by that of the detail, in a picture brought
     to 0.5 m: high where edges are sharp, near zero where they are washed out; NaN for an even field.
+    `haze` (0..1) is the dark channel, `coarseness` native pixels per pixel of the grid, both as told above.
     `reasons` names what makes this epoch unusable.
     """
 
@@ -59,8 +74,25 @@ class Quality:
     cloud_share: float
     shadow_share: float
     saturated_share: float
+    snow_share: float
+    haze: float
     blur: float
+    coarseness: float
     reasons: tuple[Reason, ...]
+
+    @property
+    def score(self) -> float:
+        """One number to choose epochs by, 0..1: the share of the site that can be judged, times how clearly.
+
+        0 for an unusable epoch. Haze, blur from half the limit upwards and coarse pixels take off their part.
+        """
+        if self.reasons:
+            return 0.0
+        hidden = self.cloud_share + self.shadow_share + self.saturated_share + self.snow_share
+        clear = 1 - _within(self.haze, HAZE_RANGE)
+        sharp = 1.0 if math.isnan(self.blur) else 0.5 + _within(self.blur, (MIN_SHARPNESS, 2 * MIN_SHARPNESS)) / 2
+        fine = 1 - _within(self.coarseness, (1.0, MAX_COARSENESS)) / 2
+        return round(max(self.valid_share - hidden, 0.0) * clear * sharp * fine, 3)
 
 
 def usable(patch: Patch, other: Patch | None = None) -> Mask:
@@ -86,33 +118,41 @@ def judge(
     Both patches on one grid, `inside` (H, W) the site's outline there, `native_gsd_m` the coarser ground pixel of the
     two scenes in metres. An alignment that was not found is no reason: the scenes' own georeference then holds.
     """
-    found = {*quality_of(before, inside, after).reasons, *quality_of(after, inside, before).reasons}
-    if native_gsd_m > MAX_COARSENESS * before.grid.ground_pixel_m():
-        found.add(Reason.TOO_COARSE)
+    pairs = ((before, after), (after, before))
+    found = {r for one, other in pairs for r in quality_of(one, inside, other, native_gsd_m=native_gsd_m).reasons}
     if registration.confidence >= MIN_CONFIDENCE and _is_misaligned(registration):
         found.add(Reason.MISALIGNED)
     return tuple(reason for reason in Reason if reason in found)
 
 
-def quality_of(patch: Patch, inside: Mask, other: Patch | None = None) -> Quality:
-    """The quality of one epoch inside a site's outline (H, W); `other` is the other epoch, if there is one."""
-    valid = patch.valid & inside
-    shares = (
-        _share(valid, inside),
-        _share(cloud(patch, other), inside),
-        _share(_in_shadow(patch), inside),
-        _share(_saturated(patch), inside),
+def quality_of(patch: Patch, inside: Mask, other: Patch | None = None, *, native_gsd_m: float = 0.0) -> Quality:
+    """The quality of one epoch inside a site's outline (H, W); `other` is the other epoch, if there is one.
+
+    `native_gsd_m` is the ground pixel of the scene in metres, 0 where it does not matter.
+    """
+    snow = _snow(patch, other)
+    shares = Quality(
+        valid_share=_share(patch.valid, inside),
+        cloud_share=_share(cloud(patch, other) & ~snow, inside),
+        shadow_share=_share(_in_shadow(patch), inside),
+        saturated_share=_share(_saturated(patch), inside),
+        snow_share=_share(snow, inside),
+        haze=_haze(patch),
+        blur=_sharpness(patch, inside),
+        coarseness=native_gsd_m / patch.grid.ground_pixel_m(),
+        reasons=(),
     )
-    blur = _sharpness(patch, inside)
-    return Quality(*shares, blur, _reasons(*shares[:3], blur))
+    return replace(shares, reasons=_reasons(shares))
 
 
-def _reasons(valid_share: float, cloud_share: float, shadow_share: float, blur: float) -> tuple[Reason, ...]:
+def _reasons(seen: Quality) -> tuple[Reason, ...]:
     limits = (
-        (Reason.NO_DATA, valid_share < MIN_VALID_SHARE),
-        (Reason.CLOUD, cloud_share > MAX_CLOUD_SHARE),
-        (Reason.SHADOW, shadow_share > MAX_SHADOW_SHARE),
-        (Reason.BLURRED, blur < MIN_SHARPNESS),
+        (Reason.NO_DATA, seen.valid_share < MIN_VALID_SHARE),
+        (Reason.CLOUD, seen.cloud_share > MAX_CLOUD_SHARE),
+        (Reason.SHADOW, seen.shadow_share > MAX_SHADOW_SHARE),
+        (Reason.TOO_COARSE, seen.coarseness > MAX_COARSENESS),
+        (Reason.BLURRED, seen.blur < MIN_SHARPNESS),
+        (Reason.SNOW, seen.snow_share > MAX_SNOW_SHARE),
     )
     return tuple(reason for reason, broken in limits if broken)
 
@@ -144,6 +184,32 @@ def _at_half_metre(picture: NDArray[np.float32], patch: Patch) -> NDArray[np.flo
 def _saturated(patch: Patch) -> Mask:
     dazzling = all_bands_within(patch.pixels, SATURATED, 255)
     return wide_areas(dazzling, SATURATED_AREA_M2 / patch.grid.pixel_area_m2())
+
+
+def _snow(patch: Patch, other: Patch | None) -> Mask:
+    """White ground where nearly all that is in view is white, bool (H, W); not where it is white at the other epoch."""
+    covered = white(patch) & patch.valid
+    if np.count_nonzero(covered) < SNOW_SHARE * max(int(np.count_nonzero(patch.valid)), 1):
+        return np.zeros_like(covered)
+    if not _sharpness(patch, patch.valid) >= 2 * MIN_SHARPNESS:  # not a number: nothing to see
+        return np.zeros_like(covered)
+    return covered if other is None else covered & ~white(other)
+
+
+def _haze(patch: Patch) -> float:
+    """Median of the dark channel, 0..1, on valid ground."""
+    side = max(round(HAZE_M / patch.grid.ground_pixel_m()), 3)
+    darkest = np.where(patch.valid, patch.pixels.min(axis=2), np.uint8(255)).astype(np.uint8)
+    step = max(side // 8, 1)  # the minimum over 15 m needs no finer samples than an eighth of that
+    thinned = cv2.erode(darkest, np.ones((step, step), np.uint8))[::step, ::step]
+    channel = np.asarray(cv2.erode(thinned, np.ones((8, 8), np.uint8) if step > 1 else np.ones((side, side), np.uint8)))
+    seen = channel[patch.valid[::step, ::step]]
+    return float(np.median(seen)) / 255 if seen.size else 0.0
+
+
+def _within(value: float, limits: tuple[float, float]) -> float:
+    """0 at the lower limit, 1 at the upper one."""
+    return min(max((value - limits[0]) / (limits[1] - limits[0]), 0.0), 1.0)
 
 
 def _in_shadow(patch: Patch) -> Mask:

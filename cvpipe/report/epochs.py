@@ -13,7 +13,7 @@ from enum import StrEnum
 
 from cvpipe.domain import Change, ChangeKind, Question
 from cvpipe.ledger.records import AssessmentRecord
-from cvpipe.report.content import SiteContent
+from cvpipe.report.content import Content, SiteContent
 
 Offset = tuple[float, float]
 """(x, y) in metres: right and down."""
@@ -51,6 +51,17 @@ class Epoch:
     offset_m: Offset
     changes: tuple[DrawnChange, ...]
     record: AssessmentRecord
+
+
+def pixel_sizes(content: Content) -> PixelSize:
+    """The size of the pixels that each run compared: what it states as `gsd_m`, else that of the earlier scene."""
+    compared_at = {run.id: run.settings.get("gsd_m") for run in content.runs}
+    native = {scene.content_hash: scene.gsd_m for scene in content.scenes}
+
+    def pixel_m(record: AssessmentRecord) -> float:
+        return float(compared_at.get(record.run_id) or native[record.assessment.before or ""])
+
+    return pixel_m
 
 
 def epochs_of(page: SiteContent, pixel_m: PixelSize) -> tuple[Epoch, ...]:
@@ -127,4 +138,4 @@ def _offset(record: AssessmentRecord, pixel_m: PixelSize) -> Offset:
     return x * size, y * size
 
 
-__all__ = ["DrawnChange", "Epoch", "Offset", "PixelSize", "Role", "epochs_of"]
+__all__ = ["DrawnChange", "Epoch", "Offset", "PixelSize", "Role", "epochs_of", "pixel_sizes"]

@@ -13,12 +13,13 @@ import cvpipe
 from cvpipe.assess import explain, observed_status
 from cvpipe.assess.criteria import KINDS, Language
 from cvpipe.assess.explaining import REASONS, amount
-from cvpipe.domain import CHANGE_COLOURS, Criterion, Measurements, Outcome, Question
+from cvpipe.domain import CHANGE_COLOURS, Criterion, Outcome, Question, Registration
 from cvpipe.imagery.remote import shown
 from cvpipe.report import figures
 from cvpipe.report.chips import Picture
 from cvpipe.report.content import Content, SiteContent, reasons_of
 from cvpipe.report.current import Standing
+from cvpipe.report.epochs import PixelSize, pixel_sizes
 from cvpipe.report.words import Words
 
 #: How an outcome looks: good, part(ly), bad, none (neutral), na (no answer).
@@ -78,13 +79,13 @@ class SiteView:
 
 def render(content: Content, pictures: Mapping[int, Sequence[Picture]], lang: Language) -> str:
     """The whole page. `pictures` gives those of each site by its number."""
-    words = Words(lang)
+    words, pixel_m = Words(lang), pixel_sizes(content)
     return (
         _environment(lang)
         .get_template("index.html")
         .render(
             content=content,
-            views=[site_view(page, tuple(pictures.get(page.number, ())), words) for page in content.sites],
+            views=[site_view(page, tuple(pictures.get(page.number, ())), words, pixel_m) for page in content.sites],
             words=words,
             title=content.campaign.title or words.report,
             results=_results(content),
@@ -97,13 +98,13 @@ def render(content: Content, pictures: Mapping[int, Sequence[Picture]], lang: La
     )
 
 
-def site_view(page: SiteContent, pictures: tuple[Picture, ...], words: Words) -> SiteView:
-    """Everything that a site's card says, in words."""
+def site_view(page: SiteContent, pictures: tuple[Picture, ...], words: Words, pixel_m: PixelSize) -> SiteView:
+    """Everything that a site's card says, in words. `pixel_m` tells the size in metres of an assessment's pixels."""
     return SiteView(
         page=page,
         pictures=pictures,
         lines=tuple(_line(question, standing, words) for question, standing in page.standings.items()),
-        facts=_facts(page, words),
+        facts=_facts(page, words, pixel_m),
         criteria=tuple(
             CriteriaGroup(words.question(question), tuple(_row(c, words.lang) for c in standing.verdict.criteria))
             for question, standing in page.standings.items()
@@ -160,7 +161,7 @@ def _row(criterion: Criterion, lang: Language) -> CriterionRow:
     )
 
 
-def _facts(page: SiteContent, words: Words) -> tuple[tuple[str, str], ...]:
+def _facts(page: SiteContent, words: Words, pixel_m: PixelSize) -> tuple[tuple[str, str], ...]:
     site = page.site
     facts = [
         (words.status, words.site_status(site.status)),
@@ -171,15 +172,25 @@ def _facts(page: SiteContent, words: Words) -> tuple[tuple[str, str], ...]:
     if site.building_area_m2 is not None:
         facts.append((words.building_short, amount(site.building_area_m2, "m²", words.lang)))
     measured = page.measured_by(Question.DEMOLITION)
-    return (*facts, *(_measured_facts(measured, words) if measured else ()))
+    if measured is not None:
+        shift = shift_in_words(measured.registration, pixel_m(page.standings[Question.DEMOLITION].record), words)
+        facts += [(words.seen_share, amount(measured.valid_share, "share", words.lang)), (words.shift, shift)]
+    return tuple(facts)
 
 
-def _measured_facts(measured: Measurements, words: Words) -> tuple[tuple[str, str], ...]:
-    registration = measured.registration
+def shift_in_words(registration: Registration, pixel_m: float, words: Words) -> str:
+    """The shift that was removed, by how much it grows over the picture if it does, and what is likely left of it."""
+    if not math.isfinite(registration.residual_px):
+        return words.no_shift
     x, y = registration.shift_px
-    found = math.isfinite(registration.residual_px)
-    shift = f"{x:+.1f}, {y:+.1f} px ({words.residual} {registration.residual_px:.2f} px)" if found else words.no_shift
-    return (words.seen_share, amount(measured.valid_share, "share", words.lang)), (words.shift, shift)
+    across_x, down_x, across_y, down_y = registration.drift
+    growth = max(math.hypot(across_x, across_y), math.hypot(down_x, down_y))
+    parts = [f"{x:+.1f}, {y:+.1f} px"]
+    if growth:
+        parts.append(words.drift.format(percent=f"{100 * growth:.2f}"))
+    left = registration.residual_px
+    parts.append(words.residual.format(px=f"{left:.2f}", metres=f"{left * pixel_m:.2f}"))
+    return ("；" if words.lang == "zh" else "; ").join(parts)
 
 
 def _doubts(page: SiteContent, lang: Language) -> list[str]:
@@ -208,4 +219,4 @@ def _results(content: Content) -> list[tuple[Question, Outcome]]:
     return [(question, outcome) for question in Question for outcome in Outcome if (question, outcome) in found]
 
 
-__all__ = ["SiteView", "render", "site_view", "tone"]
+__all__ = ["SiteView", "render", "shift_in_words", "site_view", "tone"]

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from cvpipe.assess.criteria import Language
 from cvpipe.folders import OutputFolder
-from cvpipe.ledger import AssessmentRecord, Ledger
+from cvpipe.ledger import Ledger
 from cvpipe.report.chips import ChipCutter, Picture
 from cvpipe.report.content import Campaign, Content, build_content
-from cvpipe.report.epochs import PixelSize, epochs_of
+from cvpipe.report.epochs import epochs_of, pixel_sizes
 from cvpipe.report.html import render
 from cvpipe.report.summary import summarise
 
@@ -74,20 +74,9 @@ def write_report(
 
 def _cut_pictures(content: Content, folder: Path) -> dict[int, tuple[Picture, ...]]:
     folder.mkdir()
-    pixel_m = _pixel_sizes(content)
+    pixel_m = pixel_sizes(content)
     with ChipCutter(content.scenes, folder, ASSETS_NAME) as cutter:
         return {page.number: cutter.cut(page.site, page.number, epochs_of(page, pixel_m)) for page in content.sites}
-
-
-def _pixel_sizes(content: Content) -> PixelSize:
-    """The size of the pixels that each run compared: what it states as `gsd_m`, else that of the earlier scene."""
-    compared_at = {run.id: run.settings.get("gsd_m") for run in content.runs}
-    native = {scene.content_hash: scene.gsd_m for scene in content.scenes}
-
-    def pixel_m(record: AssessmentRecord) -> float:
-        return float(compared_at.get(record.run_id) or native[record.assessment.before or ""])
-
-    return pixel_m
 
 
 __all__ = ["Format", "WrittenReport", "write_report"]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import math
+
 import pytest
 
 from cvpipe.assess import (
@@ -9,12 +12,14 @@ from cvpipe.assess import (
     assess_rebound,
     assess_remediation,
     default_rules,
+    explain,
     not_assessable,
     observed_status,
 )
 from cvpipe.domain import (
     OUTCOMES,
     ChangeKind,
+    Criterion,
     Measurements,
     Outcome,
     Plan,
@@ -24,6 +29,7 @@ from cvpipe.domain import (
     Surface,
     Verdict,
 )
+from cvpipe.ledger.encoding import verdict_as_plain, verdict_of
 from tests.assess.drawn import areas, site
 
 RULES = default_rules()
@@ -137,7 +143,22 @@ def test_rebound(added: float, outcome: Outcome, review: bool) -> None:
 
 
 def test_a_shift_left_after_alignment_goes_to_a_person() -> None:
-    assert all(verdict.needs_review for verdict in answers(areas(residual_px=2.0)).values())
+    found = answers(areas(residual_px=2.0)).values()
+    assert all(verdict.needs_review for verdict in found)
+    assert all(verdict.criteria[-1] == Criterion("shift_left", 2.0, "px", 1.5, passed=False) for verdict in found)
+    assert all("may still lie off each other" in verdict.explanation for verdict in found)
+
+
+def test_epochs_between_which_no_shift_was_found_go_to_a_person_with_that_reason() -> None:
+    """The figures hold as the scenes' own georeference has them, and the ledger keeps the reason."""
+    found = answers(areas(residual_px=math.inf))
+    usual = answers(areas())
+    for question, verdict in found.items():
+        assert (verdict.outcome, verdict.needs_review) == (usual[question].outcome, True)
+        assert verdict.criteria[-1] == Criterion("alignment", 1.0, "share", None, passed=False)
+        assert "no shift between the two epochs could be found" in verdict.explanation
+        assert "位移未能估计" in explain(verdict, "zh")
+        assert verdict_of(json.loads(json.dumps(verdict_as_plain(verdict), allow_nan=False))) == verdict
 
 
 def test_reasons_and_unseen_ground_are_not_assessable() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 from affine import Affine
 
 from cvpipe import cli
+from cvpipe.cli.detect import _shift_told
+from cvpipe.domain import Registration
 from cvpipe.network import bundle
 from tests.detect.conftest import ORIGIN, RED, Pixels
 from tests.detect.networks import PaintedNetwork
@@ -124,3 +127,14 @@ def test_an_unknown_bundle_is_refused(
         cli.main()
     assert stop.value.code == 2
     assert "no-such-bundle: no such bundle" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("shift", "words"),
+    [
+        (Registration((1.5, -2.0), 0.25), "lay off by: +1.50 px to the right, -2.00 px down (left: 0.25 px)"),
+        (Registration(residual_px=math.inf, confidence=0.0), "no shift between the epochs could be found"),
+    ],
+)
+def test_the_shift_is_told_or_that_none_was_found(shift: Registration, words: str) -> None:
+    assert words in _shift_told(shift)

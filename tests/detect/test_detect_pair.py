@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -23,12 +24,13 @@ from shapely.geometry.base import BaseGeometry
 from cvpipe.detect import compare, outputs, passes
 from cvpipe.detect.alignment import AlignedPair
 from cvpipe.detect.scenes import DetectSummary, detect_pair
-from cvpipe.domain import ChangeKind
+from cvpipe.domain import ChangeKind, Registration
 from cvpipe.errors import CvpipeError, UsageError
-from cvpipe.geo import WGS84, reproject
+from cvpipe.geo import WGS84, Grid, reproject
 from cvpipe.imagery.reading import SceneReader
 from tests.detect.conftest import GREEN, ORIGIN, RED, UTM, Pixels, chequers, write_geotiff
 from tests.detect.networks import PaintedNetwork
+from tests.imagery.servers import file_server
 
 SQUARE = np.s_[100:160, 200:260]
 """Rows and columns of what is painted: 60 × 60 pixels of 0.5 m = 900 m²."""
@@ -155,8 +157,48 @@ def test_the_summary_tells_the_figures(found: Path) -> None:
     assert summary["polygons"] == {"structure_removed": 0, "structure_added": 1, "green_added": 0, "green_removed": 0}
     assert summary["valid_share"] == 1
     assert summary["shift_px"] == pytest.approx([0, 0], abs=0.1)
+    assert 0 <= summary["residual_px"] < 0.5
+    assert summary["residual_m"] == pytest.approx(summary["residual_px"] * 0.5, rel=0.01, abs=0.001)
+    assert summary["drift"] is None
     assert summary["bundle"] == {"name": "painted", "digest": "0" * 64}
     assert summary["grid"]["crs"] == "EPSG:32650"
+
+
+def test_the_summary_holds_a_drift_and_null_for_what_is_unknown() -> None:
+    turned = Registration((1, 2), 0.25, 0.9, (0.0, -0.01, 0.01, -0.0))
+    told = [summary_with(one) for one in (turned, Registration((0, 0), math.inf, 0.1))]
+    assert [one["drift"] for one in told] == [[0, -0.01, 0.01, 0], None]
+    assert [(one["residual_px"], one["residual_m"]) for one in told] == [(0.25, 0.125), (None, None)]
+    assert json.loads(json.dumps(told, allow_nan=False)) == told
+
+
+def summary_with(registration: Registration) -> dict[str, Any]:
+    grid = Grid(UTM, ORIGIN, 20, 10)
+    areas, counts = dict.fromkeys(ChangeKind, 0.0), dict.fromkeys(ChangeKind, 0)
+    return DetectSummary(
+        Path("out"),
+        "b.tif",
+        "a.tif",
+        network="n",
+        digest="d",
+        grid=grid,
+        registration=registration,
+        valid_share=1.0,
+        area_m2=areas,
+        polygons=counts,
+        seconds=1.0,
+    ).as_dict()
+
+
+def test_keys_of_addresses_stay_out_of_the_summary(
+    network: PaintedNetwork, before: Path, after: Path, tmp_path: Path
+) -> None:
+    with file_server(before.parent) as server:
+        one, other = (f"{server.address}/{path.name}?sig=secret" for path in (before, after))
+        detect_pair(network, one, other, tmp_path / "out")
+        written = (tmp_path / "out" / "summary.json").read_text()
+        assert json.loads(written)["after"] == f"{server.address}/{after.name}"
+    assert "secret" not in written
 
 
 def test_polygons_are_sorted_by_area_and_named(

@@ -19,8 +19,10 @@ from rasterio.errors import NotGeoreferencedWarning
 from cvpipe.geo import Grid
 from cvpipe.imagery.reading import Patch
 
-#: A place in the west of Beijing (degrees) and one in Burgundy, where the French CRS is at home.
+#: A place in the west of Beijing (degrees), one on Java, south of the equator in the same UTM zone, and one in
+#: Burgundy, where the French CRS is at home.
 BEIJING = (116.2, 39.9)
+JAVA = (114.4, -8.2)
 BURGUNDY = (4.8, 47.0)
 
 #: Half a metre a pixel, north up, in UTM zone 50 north.

@@ -2,104 +2,27 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
-from affine import Affine
 
 from cvpipe.errors import SceneError
 from cvpipe.imagery.reading import SceneReader
 from cvpipe.imagery.scenes import describe
+from cvpipe.ledger import Workspace
+from tests.ledger.commands import run_command
 
+from .bad_rasters import BAD, BAD_SCENES, RGB, USELESS, Make, no_permission
 from .conftest import WriteRaster
 
-RGB = np.random.default_rng(0).integers(0, 255, (3, 200, 200), dtype=np.uint8)
-Make = Callable[[Path, WriteRaster], Path]
 
-
-def text_file(folder: Path, _: WriteRaster) -> Path:
-    path = folder / "notes_20230510.tif"
-    path.write_text("this is no picture")
-    return path
-
-
-def empty_file(folder: Path, _: WriteRaster) -> Path:
-    path = folder / "empty_20230510.tif"
-    path.touch()
-    return path
-
-
-def missing_file(folder: Path, _: WriteRaster) -> Path:
-    return folder / "absent_20230510.tif"
-
-
-def a_folder(folder: Path, _: WriteRaster) -> Path:
-    return folder
-
-
-def loop(folder: Path, _: WriteRaster) -> Path:
-    path = folder / "loop_20230510.tif"
-    path.symlink_to(path)
-    return path
-
-
-def cut_in_its_header(folder: Path, write: WriteRaster) -> Path:
-    whole = write(RGB)
-    path = folder / "cut_20230510.tif"
-    path.write_bytes(whole.read_bytes()[:100])
-    return path
-
-
-def no_crs(_: Path, write: WriteRaster) -> Path:
-    return write(RGB, crs=None)
-
-
-def no_transform(_: Path, write: WriteRaster) -> Path:
-    return write(RGB, transform=None)
-
-
-def outside_the_earth(_: Path, write: WriteRaster) -> Path:
-    return write(RGB, crs="EPSG:4326", transform=Affine(0.5, 0, 430000, 0, -0.5, 4417000))
-
-
-def giant_pixels(_: Path, write: WriteRaster) -> Path:
-    return write(RGB, transform=Affine(5000, 0, 430000, 0, -5000, 4417000))
-
-
-def tiny_pixels(_: Path, write: WriteRaster) -> Path:
-    return write(RGB, transform=Affine(1e-5, 0, 430000, 0, -1e-5, 4417000))
-
-
-def flat_transform(_: Path, write: WriteRaster) -> Path:
-    return write(RGB, transform=Affine(0.5, 0.5, 430000, 0.5, 0.5, 4417000))
-
-
-def complex_numbers(_: Path, write: WriteRaster) -> Path:
-    return write(RGB.astype(np.complex64))
-
-
-def two_bands(_: Path, write: WriteRaster) -> Path:
-    return write(RGB[:2])
-
-
-BAD: tuple[tuple[Make, str], ...] = (
-    (text_file, "no raster that GDAL can read"),
-    (empty_file, "zero bytes"),
-    (missing_file, "no such file"),
-    (a_folder, "is a folder"),
-    (loop, "no such file|cannot be reached"),
-    (cut_in_its_header, "no raster that GDAL can read|has no georeference"),
-    (no_crs, "no CRS"),
-    (no_transform, "no transform"),
-    (outside_the_earth, "outside the Earth"),
-    (giant_pixels, "a pixel of 4990"),
-    (tiny_pixels, "a pixel of 1.00034e-05 m"),
-    (flat_transform, "absurd transform"),
-    (complex_numbers, "complex numbers"),
-    (two_bands, "neither grey nor red, green, blue"),
-)
+def made(make: Make, folder: Path, write: WriteRaster) -> Path:
+    if make is no_permission and os.geteuid() == 0:
+        pytest.skip("the superuser may read everything")
+    return make(folder, write)
 
 
 @pytest.mark.parametrize(("make", "sentence"), BAD, ids=[make.__name__ for make, _ in BAD])
@@ -107,11 +30,49 @@ BAD: tuple[tuple[Make, str], ...] = (
 def test_reason_is_told(
     tmp_path: Path, write_raster: WriteRaster, make: Make, sentence: str, use: Callable[[Path], object]
 ) -> None:
-    path = make(tmp_path, write_raster)
+    path = made(make, tmp_path, write_raster)
     with pytest.raises(SceneError, match=sentence) as caught:
         use(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("make", "sentence"), BAD_SCENES, ids=[make.__name__ for make, _ in BAD_SCENES])
+def test_reason_is_told_by_the_catalogue(tmp_path: Path, write_raster: WriteRaster, make: Make, sentence: str) -> None:
+    path = made(make, tmp_path, write_raster)
+    with pytest.raises(SceneError, match=sentence) as caught:
+        describe(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_useless_scenes_are_told_by_check(
+    tmp_path: Path, write_raster: WriteRaster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = {make(tmp_path, write_raster).name: sentence for make, sentence in USELESS}
+    workspace = tmp_path / "campaign"
+    Workspace.create(workspace)
+    added = run_command(monkeypatch, capsys, "scenes", "add", *(tmp_path / n for n in said), "--workspace", workspace)
+    assert (added.code, added.stderr.count("cvpipe:")) == (0, 0)
+    told = run_command(monkeypatch, capsys, "scenes", "check", "--json", "--workspace", workspace)
+    checks = {Path(check["uri"]).name: check["reason"] for check in json.loads(told.stdout)}
+    assert told.code == 1
+    assert checks.keys() == said.keys()
+    assert [name for name, sentence in said.items() if sentence not in checks[name]] == []
+
+
+def test_no_permission_is_told_to_whoever_lacks_it(
+    tmp_path: Path, write_raster: WriteRaster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the tests run as the superuser, whom no mode keeps out."""
+    path = no_permission(tmp_path, write_raster)
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(SceneError, match=r"must not be read \(no permission\)"):
+        describe(path)
+
+
+def test_there_are_enough_of_them() -> None:
+    assert len({make for make, _ in (*BAD, *BAD_SCENES, *USELESS)}) >= 40
 
 
 def test_truncated_pixels_are_told_when_read(tmp_path: Path, write_raster: WriteRaster) -> None:

@@ -132,9 +132,40 @@ def test_shares_are_of_the_outline(ground: NDArray[np.uint8]) -> None:
     assert quality.reasons == ()
 
 
+def test_snow_over_all_in_view(ground: NDArray[np.uint8]) -> None:
+    """A white hall next to open ground is none; white in both epochs is salt or sand."""
+    rng = np.random.default_rng(8)
+    snowy = np.clip(rng.normal(205, 9, ground.shape[:2])[:, :, None] + np.array([0, 2, 5]), 0, 255).astype(np.uint8)
+    snowy[::40, ::40] = 60
+    assert judge(patch_of(ground), patch_of(snowy), EVERYWHERE, Registration()) == (Reason.SNOW,)
+    assert quality_of(patch_of(snowy), EVERYWHERE, patch_of(snowy)).snow_share == 0
+    assert quality_of(patch_of(with_roof(ground)), EVERYWHERE).snow_share == 0
+
+
+def test_haze_lowers_the_score(ground: NDArray[np.uint8]) -> None:
+    clear, hazy = patch_of(ground), patch_of((ground * 0.25 + 165).astype(np.uint8))
+    assert quality_of(clear, EVERYWHERE).haze < 0.2
+    assert quality_of(hazy, EVERYWHERE).haze > 0.6
+    assert quality_of(clear, EVERYWHERE).score == 1.0
+    assert quality_of(hazy, EVERYWHERE).score < 0.5
+
+
+def test_score_tells_what_is_missing(ground: NDArray[np.uint8]) -> None:
+    """Three quarters seen is 0.75 of the best; pixels twice too large take a quarter; an unusable epoch has none."""
+    valid = np.ones((SIZE, SIZE), bool)
+    valid[:, :100] = False
+    partly = Patch(np.where(valid[:, :, None], ground, 0).astype(np.uint8), valid, patch_of(ground).grid)
+    assert quality_of(partly, EVERYWHERE).score == pytest.approx(0.75)
+    assert quality_of(patch_of(ground), EVERYWHERE, native_gsd_m=1.0).score == pytest.approx(0.75)
+    unusable = quality_of(patch_of(ground), EVERYWHERE, native_gsd_m=2.0)
+    assert (unusable.reasons, unusable.score) == ((Reason.TOO_COARSE,), 0.0)
+
+
 @pytest.mark.parametrize(("folder", "gsd_m"), [("fotbcd_public", 0.2), ("levir_public", 0.5)])
 def test_clear_real_pictures_are_not_flagged(shared_pictures: Path, folder: str, gsd_m: float) -> None:
     for path in sorted((shared_pictures / folder / "B").iterdir())[:5]:
         with SceneReader(path, gsd_m=gsd_m) as reader:
             patch = reader.read(reader.grid)
-        assert quality_of(patch, patch.valid).reasons == (), path.name
+        quality = quality_of(patch, patch.valid)
+        assert quality.reasons == (), path.name
+        assert quality.score > 0.8, path.name

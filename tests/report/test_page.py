@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 from datetime import date
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from cvpipe.domain import Registration
 from cvpipe.ledger import Ledger, Workspace
 from cvpipe.report import Campaign, build_content, write_report
-from cvpipe.report.html import render
+from cvpipe.report.html import render, shift_in_words
 from cvpipe.report.words import Words, catalogue
 from tests.report.neighbourhood import Neighbourhood, sites
 
@@ -125,3 +127,28 @@ def test_every_word_is_used_and_every_used_word_exists() -> None:
     methods = {"lang", *(name for name in dir(Words) if not name.startswith("_"))}
     assert used - methods - {"words"} <= catalogue().keys()
     assert catalogue().keys() - used == roles
+
+
+@pytest.mark.parametrize(
+    ("registration", "english", "chinese"),
+    [
+        (Registration((3, -2), 0.2), "+3.0, -2.0 px; left 0.20 px (0.10 m)", "+3.0, -2.0 px；残差 0.20 px（0.10 m）"),
+        (
+            Registration((0, 1), 0.4, 0.9, (0.0, -0.01, 0.01, 0.0)),
+            "+0.0, +1.0 px; turned or stretched by 1.00 %; left 0.40 px (0.20 m)",
+            "+0.0, +1.0 px；旋转或缩放 1.00%；残差 0.40 px（0.20 m）",
+        ),
+        (Registration((0, 0), math.inf, 0.1), "not found; the scenes' own georeference holds", None),
+    ],
+)
+def test_the_shift_that_was_removed_and_what_is_left(
+    registration: Registration, english: str, chinese: str | None
+) -> None:
+    assert shift_in_words(registration, 0.5, Words("en")) == english
+    assert shift_in_words(registration, 0.5, Words("zh")) == (chinese or Words("zh").no_shift)
+
+
+def test_sites_tell_their_shift_in_pixels_and_metres(ledger: Ledger, today: date) -> None:
+    parts = ledger.sites(), ledger.assessments(), ledger.scenes(), ledger.runs()
+    content = build_content(Campaign(""), *parts, made_on=today)
+    assert "left 0.20 px (0.10 m)" in render(content, {}, "en")
