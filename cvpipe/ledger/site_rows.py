@@ -300,9 +300,9 @@ def _move(old: Row, becomes: SiteStatus, *, who: str = "", reason: str = "") -> 
 def _illegal(moves: Mapping[str, str]) -> IllegalMoveError:
     """The first of them, and how many there are."""
     first = next(iter(moves.values()))
-    more = f" {len(moves) - 1} more sites are refused likewise." if len(moves) > 1 else ""
+    more = f" ({len(moves) - 1} more sites are refused likewise)" if len(moves) > 1 else ""
     return IllegalMoveError(
-        first.rstrip(".") + "." + more,
+        first.rstrip(".") + more,
         remedy="Nothing was written; correct the statuses, or leave those sites out.",
     )
 
