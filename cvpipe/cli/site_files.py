@@ -203,7 +203,7 @@ def _tell_moved(read: SitesFile, ledger: Ledger) -> None:
     """Say where the sites left their known outlines as a web map would shift them, or lost them to a point or line."""
     from cvpipe.ledger.site_checks import shift_notices
 
-    known = {site.code: site.geometry for site in ledger.sites()}
+    known = ledger.outlines([site.code for site in read.sites])
     notices = [f"the file: {sentence}" for sentence in shift_notices(read.sites, known)]
     for site in read.sites:
         if site.code in known and known[site.code].area > 0 and site.geometry.area == 0:

@@ -222,6 +222,11 @@ class Ledger:
         with store.reading(self._engine) as connection:
             return site_rows.all_sites(connection) if codes is None else site_rows.with_codes(connection, codes)
 
+    def outlines(self, codes: Collection[str]) -> dict[str, BaseGeometry]:
+        """The present outline, in degrees, of each of these sites that the ledger knows, by code."""
+        with store.reading(self._engine) as connection:
+            return site_rows.outlines(connection, codes)
+
     def sites_in(self, bounds: Bounds) -> list[Site]:
         """Sites whose own bounding box (not widened by `buffer_m`) touches a window in degrees, ordered by code."""
         with store.reading(self._engine) as connection:

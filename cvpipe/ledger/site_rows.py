@@ -11,6 +11,7 @@ from typing import Any
 
 import shapely
 from shapely.geometry import mapping
+from shapely.geometry.base import BaseGeometry
 from sqlalchemy import Connection, RowMapping, Subquery, bindparam, func, insert, select, update
 
 from cvpipe.domain import Outcome, Site, SiteStatus, StatusMove
@@ -114,6 +115,11 @@ def with_codes(connection: Connection, codes: Collection[str]) -> list[Site]:
         if code not in found:
             raise _unknown(connection, code)
     return [found[code] for code in sorted(found)]
+
+
+def outlines(connection: Connection, codes: Collection[str]) -> dict[str, BaseGeometry]:
+    """The present outline of each of these sites that is known, by code."""
+    return {row["code"]: row["geom"] for row in _rows(connection, codes)}
 
 
 def within(connection: Connection, bounds: Bounds) -> list[Site]:

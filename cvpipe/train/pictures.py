@@ -124,10 +124,16 @@ def structure_free_scenes(folder: Path) -> list[Picture]:
         pixels = read_rgb(image)
         return Picture(pixels, np.full(pixels.shape[:2], code, np.uint8), gsd_m=0.3, place=f"ucmerced/{image.stem}")
 
+    return _in_threads(
+        load, [(p, STRUCTURE_FREE_SCENES[c]) for p, c in named_scenes(folder) if c in STRUCTURE_FREE_SCENES]
+    )
+
+
+def named_scenes(folder: Path) -> list[tuple[Path, str]]:
+    """The pictures of UC Merced in order, each with its class. Raises DatasetError where they are not."""
     if not (folder / "images").is_dir():
         raise DatasetError("no images/ in it", where=folder, remedy="Check the path in the settings.")
-    named = [(p, p.stem.rstrip("0123456789")) for p in sorted((folder / "images").iterdir())]
-    return _in_threads(load, [(p, STRUCTURE_FREE_SCENES[c]) for p, c in named if c in STRUCTURE_FREE_SCENES])
+    return [(path, path.stem.rstrip("0123456789")) for path in sorted((folder / "images").iterdir())]
 
 
 def _mosaic(

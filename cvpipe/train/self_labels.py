@@ -17,11 +17,10 @@ import torch
 from numpy.typing import NDArray
 
 from cvpipe.domain import Surface
-from cvpipe.errors import DatasetError
 from cvpipe.network.architecture import SiameseNetwork
 from cvpipe.network.losses import IGNORE, NOT_STRUCTURE
 from cvpipe.network.processor import autocast
-from cvpipe.train.pictures import Picture, Pixels, read_rgb
+from cvpipe.train.pictures import Picture, Pixels, named_scenes, read_rgb
 
 LOG = logging.getLogger(__name__)
 
@@ -38,9 +37,7 @@ def guessed_scenes(folder: Path, network: SiameseNetwork, cache: Path, gsd_m: fl
 
     Labels hold STRUCTURE, NOT_STRUCTURE and IGNORE. They are kept in `cache`, under the digest of the weights.
     """
-    if not (folder / "images").is_dir():
-        raise DatasetError("no images/ in it", where=folder, remedy="Check the path in the settings.")
-    paths = [p for p in sorted((folder / "images").iterdir()) if _scene_class(p) in SCENES_WITH_STRUCTURES]
+    paths = [path for path, scene in named_scenes(folder) if scene in SCENES_WITH_STRUCTURES]
     kept = cache / f"guessed-{_digest(network)}"
     kept.mkdir(parents=True, exist_ok=True)
     out = []
@@ -107,10 +104,6 @@ def _turned_back(answers: NDArray[np.float32]) -> Iterator[NDArray[np.float32]]:
     for number, answer in enumerate(answers):
         turns, mirrored = divmod(number, 2)
         yield np.rot90(answer[:, ::-1] if mirrored else answer, -turns)
-
-
-def _scene_class(path: Path) -> str:
-    return path.stem.rstrip("0123456789")
 
 
 def _digest(network: SiameseNetwork) -> str:

@@ -225,7 +225,7 @@ def test_the_ledger_is_no_export(command: Command, district: Workspace) -> None:
 def test_nothing_half_written(
     command: Command, district: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cvpipe.ledger.exchange.writers.text_files.wkt", _full_disk)
+    monkeypatch.setattr("cvpipe.ledger.exchange.tables.wkt", _full_disk)
     told = command("sites", "export", tmp_path / "x.csv", "--workspace", district.folder)
     assert (told.code, "No space left" in told.stderr) == (2, True)
     assert list(tmp_path.glob("*x.csv")) == list(tmp_path.glob(".export-*")) == []

@@ -79,6 +79,15 @@ def json_text(value: Any) -> str:
     return _DELICATE.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
 
 
+def cell_text(kind: Kind, value: Any) -> str:
+    """A cell that is not blank as text; numbers with all their digits."""
+    if kind is Kind.PLACE:
+        return wkt(value)
+    if kind is Kind.PLAIN:
+        return json_text(value)
+    return repr(float(value)) if kind is Kind.REAL else str(value)
+
+
 def own_columns(
     rows: Iterable[dict[str, Any]], kinds: Collection[Kind], taken: Callable[[str], bool]
 ) -> dict[str, Kind]:

@@ -17,7 +17,7 @@ from pyogrio.errors import DataSourceError, FieldError
 from cvpipe.errors import SitesError
 from cvpipe.ledger.exchange.cells import is_blank
 from cvpipe.ledger.exchange.headings import DBF_NAME_BYTES, shipped_headings
-from cvpipe.ledger.exchange.tables import Column, Kind, Table, json_text, wkt
+from cvpipe.ledger.exchange.tables import Column, Kind, Table, cell_text
 from cvpipe.ledger.exchange.writers.text_files import not_encodable
 
 #: A shapefile holds one of these; its name ends so where the table needs several.
@@ -93,14 +93,8 @@ def _prepared(kind: Kind, cells: Sequence[Any]) -> tuple[NDArray[Any], NDArray[n
         filled = [_EMPTY[kind] if empty else cell for cell, empty in zip(cells, blank, strict=True)]
         mask = blank if kind in (Kind.WHOLE, Kind.TRUTH) else None
         return np.array(filled, dtype=_DTYPES[kind]), mask
-    texts = [None if empty else _text(kind, cell) for cell, empty in zip(cells, blank, strict=True)]
+    texts = [None if empty else cell_text(kind, cell) for cell, empty in zip(cells, blank, strict=True)]
     return np.array([*texts, None], dtype=object)[:-1], None
-
-
-def _text(kind: Kind, value: Any) -> str:
-    if kind is Kind.PLACE:
-        return wkt(value)
-    return json_text(value) if kind is Kind.PLAIN else str(value)
 
 
 def _short_names(columns: Sequence[Column], encoding: str) -> list[str]:
@@ -138,7 +132,7 @@ def _cut_texts(table: Table, encoding: str, path: Path) -> tuple[list[list[Any]]
 
 
 def _fitting(column: Column, value: Any, encoding: str, path: Path) -> Any:
-    text = _text(column.kind, value)
+    text = cell_text(column.kind, value)
     try:
         length = len(text.encode(encoding))
     except UnicodeEncodeError as error:

@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from cvpipe.errors import SitesError
 from cvpipe.ledger.exchange.cells import is_blank
 from cvpipe.ledger.exchange.delimited import guarded
-from cvpipe.ledger.exchange.tables import Column, Kind, Table, json_text, wkt
+from cvpipe.ledger.exchange.tables import Column, Kind, Table, cell_text
 
 _KML = "http://www.opengis.net/kml/2.2"
 #: What XML 1.0 has no way to write; a ledger's own texts hold none of it.
@@ -58,12 +58,14 @@ def write_kml(table: Table, path: Path, _: str) -> tuple[str, ...]:
     SubElement(document, "name").text = table.name
     for row, geometry in zip(table.values, table.geometries, strict=True):
         placemark = SubElement(document, "Placemark")
-        SubElement(placemark, "name").text = next((_xml(_text(c, v)) for c, v in _filled(table.columns, row)), "")
+        SubElement(placemark, "name").text = next(
+            (_xml(cell_text(c.kind, v)) for c, v in _filled(table.columns, row)), ""
+        )
         data = SubElement(placemark, "ExtendedData")
         for column, value in zip(table.columns, row, strict=True):
             # A blank name says that the placemark's own, which is the code, is none of the site.
             if not is_blank(value) or column.name == "name":
-                written = "" if is_blank(value) else _xml(_text(column, value))
+                written = "" if is_blank(value) else _xml(cell_text(column.kind, value))
                 SubElement(SubElement(data, "Data", name=_xml(column.heading)), "value").text = written
         placemark.append(_kml_geometry(geometry))
     indent(root)
@@ -93,16 +95,8 @@ def _plain(value: Any) -> Any:
 def _cell(column: Column, value: Any) -> str:
     if is_blank(value):
         return ""
-    written = _text(column, value)
+    written = cell_text(column.kind, value)
     return guarded(written) if column.kind is Kind.TEXT else written
-
-
-def _text(column: Column, value: Any) -> str:
-    if column.kind is Kind.PLACE:
-        return wkt(value)
-    if column.kind is Kind.PLAIN:
-        return json_text(value)
-    return repr(float(value)) if column.kind is Kind.REAL else str(value)
 
 
 def _xml(text: str) -> str:

@@ -13,7 +13,7 @@ from openpyxl.utils import get_column_letter
 
 from cvpipe.errors import SitesError
 from cvpipe.ledger.exchange.cells import EARLIEST_DAY, is_blank
-from cvpipe.ledger.exchange.tables import Column, Kind, Table, json_text, wkt
+from cvpipe.ledger.exchange.tables import Column, Kind, Table, cell_text
 from cvpipe.ledger.exchange.workbooks import CELL_CHARACTERS, escaped
 
 MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384
@@ -77,7 +77,9 @@ def _pieces_needed(table: Table, index: int) -> int:
     column = table.columns[index]
     if column.kind not in (Kind.TEXT, Kind.PLACE, Kind.PLAIN):
         return 1
-    return max((len(_split(_text(column, row[index]))) for row in table.values if not is_blank(row[index])), default=1)
+    return max(
+        (len(_split(cell_text(column.kind, row[index]))) for row in table.values if not is_blank(row[index])), default=1
+    )
 
 
 def _cells(sheet: Any, column: Column, value: Any, pieces: int) -> list[Any]:
@@ -89,19 +91,13 @@ def _cells(sheet: Any, column: Column, value: Any, pieces: int) -> list[Any]:
         return [_day_cell(sheet, value)]
     if column.kind in (Kind.WHOLE, Kind.TRUTH):
         return [value]
-    parts = [_text_cell(sheet, part) for part in _split(_text(column, value))]
+    parts = [_text_cell(sheet, part) for part in _split(cell_text(column.kind, value))]
     return parts + [None] * (pieces - len(parts))
 
 
 def _split(text: str) -> list[str]:
     size = _PIECE if len(text) <= _ESCAPED_PIECE or escaped(text) == text else _ESCAPED_PIECE
     return [text[start : start + size] for start in range(0, len(text), size)]
-
-
-def _text(column: Column, value: Any) -> str:
-    if column.kind is Kind.PLACE:
-        return wkt(value)
-    return json_text(value) if column.kind is Kind.PLAIN else str(value)
 
 
 def _text_cell(sheet: Any, text: str) -> Any:
