@@ -10,8 +10,10 @@
     │   │   └── DatasetError  a folder of training or evaluation pictures does not fit together
     │   └── BundleError       a model bundle is missing, damaged, foreign, or answers wrongly
     ├── LedgerError           the ledger cannot be opened, or refuses what it was asked (exit code 2)
+    │   ├── LedgerUnavailableError  it could not be read or written: disk full, locked, server gone
     │   ├── UnknownSiteError  no site has the code that was asked for
     │   └── IllegalMoveError  a site cannot go from its status to the one asked for
+    ├── LeaseError            another run is going on in the workspace (exit code 2)
     └── RunFailedError        the job came to its end with failures that it lists (exit code 1)
 
 Each message says what was found, where, and what to do next.
@@ -79,12 +81,22 @@ class LedgerError(CvpipeError):
     exit_code = 2
 
 
+class LedgerUnavailableError(LedgerError):
+    """The ledger could not be read or written: the disk is full, another holds it, the server is gone."""
+
+
 class UnknownSiteError(LedgerError):
     """No site has the code that was asked for."""
 
 
 class IllegalMoveError(LedgerError):
     """A site cannot go from its status to the one that was asked for; the legal ones are named."""
+
+
+class LeaseError(CvpipeError):
+    """Another run is going on in the workspace."""
+
+    exit_code = 2
 
 
 class RunFailedError(CvpipeError):

@@ -1,4 +1,4 @@
-"""Folders of results that appear whole or not at all, and that never take the place of somebody else's files."""
+"""Results that appear whole or not at all: folders, which never take the place of somebody else's files, and files."""
 
 from __future__ import annotations
 
@@ -62,6 +62,17 @@ class OutputFolder:
             if isinstance(error, OSError):
                 raise cannot_write(self.what, out, error) from error
             raise
+
+
+@contextmanager
+def written_whole(file: Path) -> Iterator[Path]:
+    """A path beside `file` to write to; it takes the place of `file` at the end, and on any error nothing changes."""
+    part = file.with_name(f".{file.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        yield part
+        part.replace(file)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def cannot_write(what: str, out: Path, error: Exception) -> CvpipeError:
