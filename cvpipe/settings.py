@@ -17,22 +17,53 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class MailSettings(Settings):
+    """A mail server that takes notices; the password of `user` comes from `CVPIPE_SMTP_PASSWORD`."""
+
+    server: str
+    port: int = Field(default=587, gt=0, le=65535)
+    starttls: bool = True
+    user: str = ""
+    sender: str
+    to: tuple[str, ...] = Field(min_length=1)
+
+
+class NoticeSettings(Settings):
+    """Who is told how a run ended: an address that gets a POST, a mail server; after each run or after failures."""
+
+    when: Literal["always", "failure"] = "always"
+    webhook: str | None = None
+    mail: MailSettings | None = None
+
+
+class ScheduleSettings(Settings):
+    """When `cvpipe schedule` looks for new scenes and runs: cron expressions in a time zone (IANA name)."""
+
+    cron: tuple[str, ...] = ("0 2 * * *",)
+    time_zone: str = "UTC"
+
+
 class WorkspaceSettings(Settings):
     """`cvpipe.yaml` of a workspace; `cvpipe init` writes it with a comment on each key.
 
     `ledger` is a file name, relative to the settings, or the URL of a database; `rules` is None for the rules that
-    ship with cvpipe; `district` is a file with the outline in which all sites should lie; `margin_m` is the ground that
+    ship with cvpipe, and so are `epochs`, by which scenes are chosen; `watch` are folders and `s3://` addresses in
+    which `cvpipe scenes watch` looks for new scenes; `district` is a file with the outline in which all sites should lie; `margin_m` is the ground that
     is read around each site, m.
     """
 
     ledger: str = "ledger.gpkg"
     model: str = "cvpipe-s"
     rules: Path | None = None
+    epochs: Path | None = None
+    watch: tuple[str, ...] = ()
     district: Path | None = None
     campaign: str = ""
     campaign_target: int | None = Field(default=None, gt=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     margin_m: float = Field(default=15.0, ge=0, allow_inf_nan=False)
+    schedule: ScheduleSettings = ScheduleSettings()
+    notices: NoticeSettings = NoticeSettings()
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)

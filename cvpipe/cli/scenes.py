@@ -1,8 +1,9 @@
-"""`cvpipe scenes add | list | check`: the dated rasters that a workspace knows."""
+"""`cvpipe scenes add | watch | list | check`: the dated rasters that a workspace knows."""
 
 from __future__ import annotations
 
-import os
+import signal
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -21,9 +22,7 @@ if TYPE_CHECKING:
     from cvpipe.domain import Scene
     from cvpipe.geo import Bounds
     from cvpipe.ledger import Ledger
-
-#: Endings of files that are taken from a folder; a file that is named itself may have any.
-RASTER_SUFFIXES = frozenset({".tif", ".tiff", ".gtiff", ".vrt", ".jp2", ".img", ".png", ".jpg", ".jpeg", ".webp"})
+    from cvpipe.run.watching import Sighted
 
 #: Share of valid pixels below which `scenes check` calls a scene empty.
 MIN_VALID_SHARE = 0.01
@@ -33,6 +32,7 @@ def register(app: typer.Typer) -> None:
     """Add the commands."""
     group = typer.Typer(help="The dated rasters that sites are assessed from.", no_args_is_help=True)
     group.command("add")(add)
+    group.command("watch")(watch)
     group.command("list")(list_scenes)
     group.command("check")(check)
     app.add_typer(group, name="scenes")
@@ -70,6 +70,10 @@ def add(
     until: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day that a STAC API is asked for.")
     ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Items taken of each STAC document or API at most.")] = 10_000,
+    nir_band: Annotated[
+        int | None, typer.Option(min=1, help="Near infrared band of all of them, counted from 1; else as marked.")
+    ] = None,
     workspace: WorkspaceOption = Path(),
 ) -> None:
     """Add scenes to the ledger; files that cannot be used are listed with their reason.
@@ -82,12 +86,12 @@ def add(
     failed: list[CvpipeError] = []
     new = known = 0
     with Workspace.open(workspace).ledger() as ledger:
-        wanted = _Wanted(_day(acquired), asset, tuple(collection or ()), _day(since), _day(until))
+        wanted = _Wanted(_day(acquired), asset, tuple(collection or ()), _day(since), _day(until), limit)
         found = list(_found(places, wanted, ledger, failed))
         with console.progress("scenes", len(found)) as step:
             for address, item in found:
                 try:
-                    is_new = _add_one(ledger, address, wanted.acquired, item)
+                    is_new = _add_one(ledger, address, wanted.acquired, item, nir_band)
                     new, known = new + is_new, known + (not is_new)
                 except CvpipeError as error:
                     failed.append(error)
@@ -106,10 +110,70 @@ class _Wanted:
     collections: tuple[str, ...]
     since: date | None
     until: date | None
+    limit: int
 
 
 def _day(moment: datetime | None) -> date | None:
     return moment.date() if moment else None
+
+
+def watch(
+    places: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[FOLDER...]", help="Folders, or s3://BUCKET/PREFIX; else those of `watch` in cvpipe.yaml."
+        ),
+    ] = None,
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two looks.")] = 60.0,
+    once: Annotated[bool, typer.Option("--once", help="Look once and end.")] = False,
+    workspace: WorkspaceOption = Path(),
+    as_json: JsonOption = False,
+) -> None:
+    """Add new scenes as they arrive: files that have finished growing; a bad one is told once, across restarts too.
+
+    Ends on Ctrl-C or SIGTERM. --json prints one document for each look that found something.
+    """
+    from cvpipe.ledger import Workspace
+    from cvpipe.run.watching import keep_looking, look_for_scenes, watched_places
+
+    place = Workspace.open(workspace)
+    watched = places or watched_places(place)
+    if once:
+        seen = look_for_scenes(place, watched)
+        _tell(seen, as_json=as_json, always=True)
+        if seen.refused:
+            raise RunFailedError(
+                f"{len(seen.refused)} files were refused", remedy="The reason stands beside each above."
+            )
+        return
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    keep_looking(place, watched, every_s=every, tell=lambda seen: _tell(seen, as_json=as_json), stop=stop)
+
+
+def _tell(seen: Sighted, *, as_json: bool, always: bool = False) -> None:
+    """What a look found; nothing where there is no news, unless `always`."""
+    if not (seen.is_news or always):
+        return
+    if as_json:
+        console.print_json(asdict(seen))
+        return
+    for address in seen.added:
+        console.out.print(f"added {_shown(address)}", soft_wrap=True, markup=False)
+    for refused in seen.refused:
+        console.err.print(f"cvpipe: {refused.address}: {refused.reason}", soft_wrap=True, markup=False)
+    console.out.print(
+        f"{len(seen.added)} scenes added, {seen.known} known already, {len(seen.refused)} refused, "
+        f"{len(seen.growing)} still growing, {seen.unchanged} unchanged",
+        soft_wrap=True,
+    )
+
+
+def _shown(address: str) -> str:
+    from cvpipe.imagery.remote import shown
+
+    return shown(address)
 
 
 def list_scenes(workspace: WorkspaceOption = Path(), as_json: JsonOption = False) -> None:
@@ -120,7 +184,14 @@ def list_scenes(workspace: WorkspaceOption = Path(), as_json: JsonOption = False
         return
     columns = ("acquired", "pixel m", "size px", "bands", "CRS", "file")
     rows = [
-        (s.acquired.isoformat(), f"{s.gsd_m:.2f}", f"{s.width} x {s.height}", f"{s.bands} {s.dtype}", s.crs[:12], s.uri)
+        (
+            s.acquired.isoformat(),
+            f"{s.gsd_m:.2f}",
+            f"{s.width} x {s.height}",
+            f"{s.bands} {s.dtype}",
+            s.crs[:12],
+            _shown(s.uri),
+        )
         for s in scenes
     ]
     console.print_table(f"{len(scenes)} scenes", columns, rows)
@@ -146,6 +217,7 @@ def _found(
 ) -> Iterator[tuple[str, pystac.Item | None]]:
     """Every raster that the places name, once, with the STAC item that it was found by."""
     from cvpipe.imagery import remote, stac
+    from cvpipe.imagery.places import files_at
 
     seen: set[str] = set()
     for place in places:
@@ -154,11 +226,10 @@ def _found(
             if stac.is_document(place):
                 found.extend(_from_stac(place, wanted, ledger, failed))
             else:
-                files = [place] if remote.is_remote(place) else map(str, _files(place))
+                files = [place] if remote.is_remote(place) else map(str, files_at(place))
                 found.extend((file, None) for file in files)
-        except CvpipeError as error:
+        except CvpipeError as error:  # what was found before it counts
             failed.append(error)
-            continue
         yield from ((address, item) for address, item in found if address not in seen)
         seen.update(address for address, _ in found)
 
@@ -168,7 +239,7 @@ def _from_stac(
 ) -> Iterator[tuple[str, pystac.Item]]:
     from cvpipe.imagery import stac
 
-    query = stac.Query(wanted.collections, _bounds_of_sites(ledger), wanted.since, wanted.until)
+    query = stac.Query(wanted.collections, _bounds_of_sites(ledger), wanted.since, wanted.until, wanted.limit)
     for item in stac.items_at(place, query):
         try:
             yield stac.asset_address(item, wanted.asset), item
@@ -186,10 +257,12 @@ def _bounds_of_sites(ledger: Ledger) -> Bounds | None:
     return left, bottom, right, top
 
 
-def _add_one(ledger: Ledger, address: str, acquired: date | None, item: pystac.Item | None) -> bool:
+def _add_one(
+    ledger: Ledger, address: str, acquired: date | None, item: pystac.Item | None, nir_band: int | None
+) -> bool:
     from cvpipe.imagery.scenes import describe
 
-    return ledger.add_scene(describe(address, acquired, source=item))
+    return ledger.add_scene(describe(address, acquired, source=item, nir_band=nir_band))
 
 
 def _report(new: int, known: int, failed: Sequence[CvpipeError]) -> None:
@@ -203,31 +276,6 @@ def _report(new: int, known: int, failed: Sequence[CvpipeError]) -> None:
     raise RunFailedError(f"{len(failed)} files were refused", remedy="The reason stands beside each above.")
 
 
-def _files(place: str) -> list[Path]:
-    """The files that an argument names: a file as it is, a folder's rasters at any depth, a pattern's matches.
-
-    A file that is not there is handed on, for its reason belongs to the list of refused ones.
-    """
-    path = Path(place)
-    is_pattern = any(c in place for c in "*?[") and not os.path.lexists(path)
-    matches = _matches(path) if is_pattern else [path]
-    found = [file for match in matches for file in (_rasters_in(match) if match.is_dir() else [match])]
-    if not found:
-        endings = " ".join(sorted(RASTER_SUFFIXES))
-        raise SceneError("no raster there", where=place, remedy=f"Known endings: {endings}.")
-    return sorted(found)
-
-
-def _matches(pattern: Path) -> list[Path]:
-    anchor = Path(pattern.anchor)
-    return sorted(anchor.glob(str(pattern.relative_to(anchor))))
-
-
-def _rasters_in(folder: Path) -> list[Path]:
-    """All that has a raster's ending, links that lead nowhere among them: their reason is told too."""
-    return sorted(f for f in folder.rglob("*") if f.suffix.lower() in RASTER_SUFFIXES and not f.is_dir())
-
-
 def _scenes_of(workspace: Path) -> list[Scene]:
     from cvpipe.ledger import Workspace
 
@@ -239,11 +287,11 @@ def _checked(scene: Scene, step: Any) -> SceneCheck:
     try:
         share, reason = _looked_at(scene)
     except CvpipeError as error:
-        result = SceneCheck(scene.uri, scene.acquired, False, None, error.found)
+        result = SceneCheck(_shown(scene.uri), scene.acquired, False, None, error.found)
     except Exception as error:  # whatever a scene dies of costs that scene only
-        result = SceneCheck(scene.uri, scene.acquired, False, None, f"{type(error).__name__}: {error}")
+        result = SceneCheck(_shown(scene.uri), scene.acquired, False, None, f"{type(error).__name__}: {error}")
     else:
-        result = SceneCheck(scene.uri, scene.acquired, not reason, round(share, 4), reason)
+        result = SceneCheck(_shown(scene.uri), scene.acquired, not reason, round(share, 4), reason)
     step(Path(scene.uri.partition("?")[0]).name)
     return result
 
@@ -270,7 +318,7 @@ def _looked_at(scene: Scene) -> tuple[float, str]:
 def _as_json(scene: Scene) -> dict[str, Any]:
     from shapely.geometry import mapping
 
-    return {**asdict(scene), "footprint": mapping(scene.footprint)}
+    return {**asdict(scene), "uri": _shown(scene.uri), "footprint": mapping(scene.footprint)}
 
 
 def _percent(share: float | None) -> str:

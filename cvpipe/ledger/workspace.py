@@ -31,6 +31,13 @@ model: cvpipe-s
 # ship with cvpipe. A campaign with criteria of its own keeps its own copy, so that old verdicts stay explainable.
 rules: null
 
+# File with the rules by which the epochs of a site are chosen (a copy of configs/epochs.yaml); a relative path counts
+# from this file. null: the rules that ship with cvpipe.
+epochs: null
+
+# Folders and s3:// addresses in which `cvpipe scenes watch` looks for new scenes; relative paths count from this file.
+watch: []
+
 # File with the outline of the district (GeoJSON, GeoPackage, Shapefile): `cvpipe sites check` tells which sites lie
 # outside of it; a relative path counts from this file. null: what the scenes show is taken.
 district: null
@@ -47,6 +54,20 @@ device: auto
 # Metres of ground around each site that the network sees as well: a structure at the edge is judged by what lies
 # beside it. The shift between two epochs is measured on 60 m at least, whatever stands here.
 margin_m: 15.0
+
+# When `cvpipe schedule` looks for new scenes and runs: cron expressions (minute hour day month weekday) in a time zone
+# by its IANA name, such as Asia/Shanghai.
+schedule:
+  cron: ["0 2 * * *"]
+  time_zone: UTC
+
+# Who is told how a scheduled run ended, always or after a failure only. webhook: an address that gets a POST with JSON;
+# ${{NAME}} in it is taken from the environment, so that no key need stand here. mail: server, port, starttls, user,
+# sender, to (a list); the password comes from CVPIPE_SMTP_PASSWORD. null: nobody.
+notices:
+  when: always
+  webhook: null
+  mail: null
 """
 
 
@@ -129,7 +150,7 @@ class Workspace:
     def settings(self) -> WorkspaceSettings:
         """The settings, with their paths made absolute. Raises SettingsError."""
         settings = read_settings(self.settings_path, WorkspaceSettings)
-        stated = {"rules": settings.rules, "district": settings.district}
+        stated = {"rules": settings.rules, "epochs": settings.epochs, "district": settings.district}
         absolute = {key: (self.folder / path).resolve() for key, path in stated.items() if path is not None}
         return settings.model_copy(update=absolute)
 

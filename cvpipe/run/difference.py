@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from cvpipe.domain import Assessment
 from cvpipe.ledger import AssessmentRecord
+from cvpipe.run.epochs import Epochs, PassedOver
 from cvpipe.run.sites import PairKind, SitePair
 
 
@@ -26,7 +28,11 @@ class Why(StrEnum):
 
 @dataclass(frozen=True)
 class PlannedPair:
-    """A unit as `--dry-run` shows it. `why` is None where the ledger holds its assessment already (`known`)."""
+    """A unit as `--dry-run` shows it. `why` is None where the ledger holds its assessment already (`known`).
+
+    `reason` says how the earlier epoch was chosen. `newest_usable` and `passed_over` are the site's: its newest epoch
+    that can be judged, and what shows it but was not chosen.
+    """
 
     site_code: str
     kind: PairKind
@@ -35,6 +41,28 @@ class PlannedPair:
     reason: str
     known: bool
     why: Why | None = None
+    before_scenes: tuple[str, ...] = ()
+    after_scenes: tuple[str, ...] = ()
+    newest_usable: date | None = None
+    passed_over: tuple[PassedOver, ...] = ()
+
+    @classmethod
+    def of(cls, pair: SitePair, epochs: Epochs, why: Why | None) -> PlannedPair:
+        """A pair of a site with these epochs; `why` None where its assessment is known."""
+        before, after = pair.before, pair.after
+        return cls(
+            site_code=pair.site.code,
+            kind=pair.kind,
+            before=before.acquired if before else None,
+            after=after.acquired if after else None,
+            reason=pair.reason,
+            known=why is None,
+            why=why,
+            before_scenes=before.names if before else (),
+            after_scenes=after.names if after else (),
+            newest_usable=epochs.newest.acquired if epochs.newest else None,
+            passed_over=epochs.passed_over,
+        )
 
 
 def why(pair: SitePair, records: Sequence[AssessmentRecord], bundle_digest: str, rules_version: str) -> Why:
@@ -42,8 +70,8 @@ def why(pair: SitePair, records: Sequence[AssessmentRecord], bundle_digest: str,
     asked = [r.assessment for r in records if {v.question for v in r.assessment.verdicts} & set(pair.kind.questions)]
     if not asked:
         return Why.FIRST
-    hashes = tuple(scene.content_hash if scene else None for scene in (pair.before, pair.after))
-    alike = [assessment for assessment in asked if (assessment.before, assessment.after) == hashes]
+    hashes = [epoch.identity if epoch else None for epoch in (pair.before, pair.after)]
+    alike = [assessment for assessment in asked if _identities(assessment) == hashes]
     if not alike:
         return Why.NEW_SCENE
     same_bundle = [assessment for assessment in alike if assessment.bundle_digest == bundle_digest]
@@ -52,3 +80,9 @@ def why(pair: SitePair, records: Sequence[AssessmentRecord], bundle_digest: str,
     if all(assessment.rules_version != rules_version for assessment in same_bundle):
         return Why.NEW_RULES
     return Why.CHANGED_SITE
+
+
+def _identities(assessment: Assessment) -> list[str | list[str] | None]:
+    """Both epochs of an assessment as `Epoch.identity` has them."""
+    first = (assessment.before, assessment.before_fill), (assessment.after, assessment.after_fill)
+    return [sorted((best, *fill)) if best and fill else best for best, fill in first]

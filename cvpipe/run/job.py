@@ -12,43 +12,51 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache
 from typing import Any, Literal
 
 import cvpipe
-from cvpipe.assess import Rules, default_rules
+from cvpipe.assess import Rules
+from cvpipe.assess.rules import read_rules, rules_of
+from cvpipe.assess.settling import settle_sites
+from cvpipe.assess.watching import closings
 from cvpipe.detect import Network
-from cvpipe.detect.alignment import registration
-from cvpipe.domain import Assessment, Outcome, Question, Reason, Registration, Scene, Site, Verdict
+from cvpipe.domain import Assessment, Outcome, Question, Reason, Site
 from cvpipe.errors import CvpipeError
-from cvpipe.geo import Grid
-from cvpipe.imagery import SceneReader, common_grid, seen_from
 from cvpipe.imagery.opening import gdal_environment
+from cvpipe.imagery.remote import shown
 from cvpipe.ledger import Ledger, Workspace
 from cvpipe.network.bundle import load_bundle
 from cvpipe.run.difference import PlannedPair, why
-from cvpipe.run.epochs import Epochs, choose_epochs
-from cvpipe.run.sites import Looked, PairKind, Readers, SceneRegistration, SitePair, assess, look, rules_of
+from cvpipe.run.epoch_rules import EpochRules
+from cvpipe.run.epochs import Epochs
+from cvpipe.run.journal import Journal
+from cvpipe.run.looking import LOOKS_NAME, Looking
+from cvpipe.run.planning import Answers, Choosing, remediation, watch
+from cvpipe.run.reading import read_ahead
+from cvpipe.run.sites import SitePair, assess
+from cvpipe.run.stated import stated_epochs
 from cvpipe.settings import WorkspaceSettings, read_settings
 
 LOG = logging.getLogger(__name__)
-
-#: Units that are read and aligned while the network works on the one before; bounds memory.
-READ_AHEAD = 3
 
 Progress = Callable[[str], None]
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What one run is asked: `codes` None for all sites, `device` None for the workspace's own."""
+    """What one run is asked: `codes` None for all sites, `device` None for the workspace's own.
+
+    `before` and `after` state an epoch (a day, or a scene by its path, name, id or hash) that the rules would choose
+    otherwise; the watch for rebound is then left out, as it hangs on the epochs of the rules.
+    """
 
     codes: Collection[str] | None = None
     device: Literal["auto", "cpu", "cuda"] | None = None
+    before: str | None = None
+    after: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +82,7 @@ class RunSummary:
     failures: list[Failure] = field(default_factory=list)
     megapixels: float = 0.0
     seconds: float = 0.0
+    rules: set[str] = field(default_factory=set)
 
     def counts(self) -> dict[str, int]:
         """The figures that the ledger keeps of the run."""
@@ -88,179 +97,168 @@ class RunSummary:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """What stays the same throughout a run."""
+class Plan:
+    """What a run would do: the pairs that it would assess or knows, and the sites that it could not even plan."""
+
+    pairs: list[PlannedPair]
+    failures: list[Failure]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What stays the same throughout a run; made by `opened`."""
 
     ledger: Ledger
     settings: WorkspaceSettings
     rules: Rules
     network: Network
+    sites: Sequence[Site]
+    choosing: Choosing
+
+    def key(self, pair: SitePair) -> str:
+        """The idempotency key of a pair in this run."""
+        return pair.key(self.network.digest, rules_of(pair.site, self.rules).version)
 
 
 def run(workspace: Workspace, options: RunOptions | None = None, progress: Progress | None = None) -> RunSummary:
     """Assess what is pending and write it into the ledger. Failures are in the summary, not raised.
 
-    Raises CvpipeError where the job cannot start: no workspace, wrong settings, no bundle, an unknown site.
+    Raises CvpipeError where the job cannot start: no workspace, wrong settings, no bundle, an unknown site or scene.
     """
-    options, started = options or RunOptions(), time.monotonic()
-    with ExitStack() as stack:
-        stack.enter_context(gdal_environment())
-        job = _opened(workspace, options, stack)
-        sites, scenes = job.ledger.sites(options.codes), job.ledger.scenes()
-        summary = RunSummary(sites=len(sites))
-        for pairs in _rounds(job, list(_with_rules(job, sites, summary)), scenes, summary):
-            _work_through(job, pairs, summary, progress)
-        summary.seconds = time.monotonic() - started
-        if summary.run_id is not None:
-            job.ledger.finish_run(summary.run_id, summary.counts())
-    return summary
+    with opened(workspace, options) as job:
+        return run_opened(job, progress)
 
 
 def plan(workspace: Workspace, options: RunOptions | None = None) -> list[PlannedPair]:
-    """Which pairs a run would assess, why those epochs, and what is new about them; nothing is read or written.
+    """Which pairs a run would assess, why those epochs, and what is new about them; nothing enters the ledger.
 
-    Watch pairs that hang on the outcome of a pair not yet assessed are not listed, nor are sites whose own rules
-    cannot be read: the run lists these as failures.
+    Watch pairs that hang on the outcome of a pair not yet assessed are not listed, nor are sites that fail before
+    anything is compared (`plan_opened` tells of them).
     """
+    with opened(workspace, options) as job:
+        return plan_opened(job).pairs
+
+
+@contextmanager
+def opened(workspace: Workspace, options: RunOptions | None = None) -> Iterator[Job]:
+    """All that a run needs, loaded once for planning and running. Raises CvpipeError as `run` does."""
     options = options or RunOptions()
     with ExitStack() as stack:
-        job = _opened(workspace, options, stack)
-        scenes = job.ledger.scenes()
-        sites = _with_rules(job, job.ledger.sites(options.codes), RunSummary())
-        return [pair for site in sites for pair in _planned(job, site, scenes)]
+        stack.enter_context(gdal_environment())
+        settings = workspace.settings()
+        epoch_rules = read_settings(settings.epochs, EpochRules) if settings.epochs else EpochRules()
+        network = load_bundle(settings.model, options.device or settings.device)
+        ledger = stack.enter_context(workspace.ledger())
+        rules = read_rules(settings.rules, ledger.batches())
+        sites, scenes = ledger.sites(options.codes), ledger.scenes()
+        stated = stated_epochs(options.before, options.after, scenes)
+        looks = Looking.opened(Journal(workspace.runs / LOOKS_NAME), network.gsd_m, settings.margin_m, stack)
+        yield Job(ledger, settings, rules, network, sites, Choosing(scenes, epoch_rules, looks, stated))
 
 
-def _planned(job: _Job, site: Site, scenes: Sequence[Scene]) -> Iterator[PlannedPair]:
-    epochs, records = choose_epochs(site, scenes), job.ledger.assessments(site.code)
+def run_opened(job: Job, progress: Progress | None = None) -> RunSummary:
+    """`run` on what was opened."""
+    started, summary = time.monotonic(), RunSummary(sites=len(job.sites))
+    for pairs in _rounds(job, summary):
+        _work_through(job, pairs, summary, progress)
+    _settle(job, summary)
+    summary.seconds = time.monotonic() - started
+    if summary.run_id is not None:
+        job.ledger.finish_run(summary.run_id, summary.counts())
+    return summary
+
+
+def plan_opened(job: Job, progress: Progress | None = None) -> Plan:
+    """`plan` on what was opened; `progress` is told each site."""
+    failures, pairs = list[Failure](), list[PlannedPair]()
+    for site, epochs in _with_epochs(job, failures):
+        pairs.extend(_planned(job, site, epochs))
+        if progress:
+            progress(site.code)
+    return Plan(pairs, failures)
+
+
+def _planned(job: Job, site: Site, epochs: Epochs) -> Iterator[PlannedPair]:
+    records = job.ledger.assessments(site.code)
     answers = {r.assessment.key: r.assessment.verdicts for r in records}
-    for pair in (*_remediation(site, epochs), *_watch(job, site, epochs, answers)):
-        before, after = (s.acquired if s else None for s in (pair.before, pair.after))
-        known = _key(job, pair) in answers
-        new = None if known else why(pair, records, job.network.digest, rules_of(site, job.rules).version)
-        yield PlannedPair(site.code, pair.kind, before, after, epochs.reason, known, new)
+    for pair in (*remediation(site, epochs), *_watch(job, site, epochs, answers)):
+        is_known = job.key(pair) in answers
+        new = None if is_known else why(pair, records, job.network.digest, rules_of(site, job.rules).version)
+        yield PlannedPair.of(pair, epochs, new)
 
 
-def _with_rules(job: _Job, sites: Sequence[Site], summary: RunSummary) -> Iterator[Site]:
-    """The sites whose own rules can be read; the others are failures."""
-    for site in sites:
+def _with_epochs(job: Job, failures: list[Failure]) -> Iterator[tuple[Site, Epochs]]:
+    """The sites whose rules can be read and whose epochs can be chosen; the others are failures."""
+    for site in job.sites:
         try:
             rules_of(site, job.rules)
+            epochs = job.choosing.of(site)
         except CvpipeError as error:
-            summary.failures.append(Failure(site.code, None, str(error)))
+            failures.append(Failure(site.code, None, str(error)))
+        except Exception as error:  # a geometry, say, that no library can cut: it costs its site only
+            LOG.debug("%s", site.code, exc_info=True)
+            failures.append(Failure(site.code, None, f"{type(error).__name__}: {error}"))
         else:
-            yield site
+            yield site, epochs
 
 
-def _opened(workspace: Workspace, options: RunOptions, stack: ExitStack) -> _Job:
-    settings = workspace.settings()
-    rules = read_settings(settings.rules, Rules) if settings.rules else default_rules()
-    network = load_bundle(settings.model, options.device or settings.device)
-    return _Job(stack.enter_context(workspace.ledger()), settings, rules, network)
-
-
-def _rounds(job: _Job, sites: Sequence[Site], scenes: Sequence[Scene], summary: RunSummary) -> Iterator[list[SitePair]]:
+def _rounds(job: Job, summary: RunSummary) -> Iterator[list[SitePair]]:
     """First all remediation pairs, then the watch pairs that follow from what they said."""
-    chosen = {site.code: choose_epochs(site, scenes) for site in sites}
-    yield _unknown(job, [p for s in sites for p in _remediation(s, chosen[s.code])], summary)
-    yield _unknown(job, [p for s in sites for p in _watch(job, s, chosen[s.code], _answers(job.ledger, s))], summary)
+    sites = list(_with_epochs(job, summary.failures))
+    yield _unknown(job, [pair for site, epochs in sites for pair in remediation(site, epochs)], summary)
+    yield _unknown(job, [p for s, epochs in sites for p in _watch(job, s, epochs, _answers(job.ledger, s))], summary)
 
 
-def _unknown(job: _Job, pairs: list[SitePair], summary: RunSummary) -> list[SitePair]:
-    keys = {_key(job, pair): pair for pair in pairs}
+def _settle(job: Job, summary: RunSummary) -> None:
+    """Tell anew where those sites stand on which something was entered since that was last told."""
+    unreadable = {failure.site_code for failure in summary.failures if failure.epoch is None}
+    failed = settle_sites(job.ledger, job.rules, [site.code for site in job.sites if site.code not in unreadable])
+    summary.failures += [Failure(code, None, why) for code, why in failed.items()]
+
+
+def _unknown(job: Job, pairs: list[SitePair], summary: RunSummary) -> list[SitePair]:
+    keys = {job.key(pair): pair for pair in pairs}
     known = job.ledger.known_keys(list(keys))
     summary.known += len(known)
     return [pair for key, pair in keys.items() if key not in known]
 
 
-def _remediation(site: Site, epochs: Epochs) -> list[SitePair]:
-    """The baseline against each later epoch; one pair without scenes where there are none."""
-    if not epochs.later:
-        return [SitePair(site, PairKind.REMEDIATION, None, None)]
-    return [SitePair(site, PairKind.REMEDIATION, epochs.baseline, later) for later in epochs.later]
+def _watch(job: Job, site: Site, epochs: Epochs, answers: Answers) -> list[SitePair]:
+    if job.choosing.stated:
+        return []
+    keys = [job.key(pair) for pair in remediation(site, epochs)]
+    since = job.ledger.versions(site.code)[0].valid_from.date()
+    return watch(site, epochs, keys, answers, closings(site.status, since, job.ledger.moves(site.code)))
 
 
-def _watch(job: _Job, site: Site, epochs: Epochs, answers: dict[str, tuple[Verdict, ...]]) -> list[SitePair]:
-    """The first epoch at which demolition was seen complete, against each one after it."""
-    for i, pair in enumerate(_remediation(site, epochs)):
-        verdicts = answers.get(_key(job, pair), ())
-        if any(v.question is Question.DEMOLITION and v.outcome is Outcome.COMPLETE for v in verdicts):
-            return [SitePair(site, PairKind.WATCH, pair.after, later) for later in epochs.later[i + 1 :]]
-    return []
-
-
-def _answers(ledger: Ledger, site: Site) -> dict[str, tuple[Verdict, ...]]:
+def _answers(ledger: Ledger, site: Site) -> Answers:
     return {r.assessment.key: r.assessment.verdicts for r in ledger.assessments(site.code)}
 
 
-def _key(job: _Job, pair: SitePair) -> str:
-    return pair.key(job.network.digest, rules_of(pair.site, job.rules).version)
-
-
-def _work_through(job: _Job, pairs: list[SitePair], summary: RunSummary, progress: Progress | None) -> None:
+def _work_through(job: Job, pairs: list[SitePair], summary: RunSummary, progress: Progress | None) -> None:
     """Assess and record pairs in turn, the next ones being read meanwhile."""
-    for pair, looked in _read_ahead(job, pairs):
+    for pair, looked in read_ahead(pairs, gsd_m=job.network.gsd_m, margin_m=job.settings.margin_m):
         epoch = pair.after.acquired if pair.after else None
         try:
             seen = looked.result()
-            assessment = assess(pair, seen, job.network, rules_of(pair.site, job.rules))
-            _record(job, pair.site, assessment, summary)
+            rules = rules_of(pair.site, job.rules)
+            _record(job, pair.site, assess(pair, seen, job.network, rules), rules, summary)
             summary.megapixels += seen.before.valid.size / 1e6 if seen else 0.0
         except CvpipeError as error:
             summary.failures.append(Failure(pair.site.code, epoch, str(error)))
         except Exception as error:  # whatever a pair dies of costs that pair only; the others are written
-            LOG.exception("%s %s", pair.site.code, epoch)
+            LOG.debug("%s %s", pair.site.code, epoch, exc_info=True)
             summary.failures.append(Failure(pair.site.code, epoch, f"{type(error).__name__}: {error}"))
         if progress:
             progress(f"{pair.site.code} {epoch or ''}".strip())
 
 
-def _read_ahead(job: _Job, pairs: list[SitePair]) -> Iterator[tuple[SitePair, Future[Looked | None]]]:
-    """Pairs with what was read for them, in order; one thread reads, so that each scene is opened once."""
-    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
-        readers = _scene_readers(stack)
-        shift_of = _scene_registration(readers, job.network.gsd_m)
-        options: dict[str, Any] = {"gsd_m": job.network.gsd_m, "margin_m": job.settings.margin_m}
-
-        def read(pair: SitePair) -> Looked | None:
-            if pair.before is None or pair.after is None:
-                return None
-            return look(pair, readers, shift_of, **options)
-
-        waiting: list[tuple[SitePair, Future[Looked | None]]] = []
-        for pair in pairs:
-            waiting.append((pair, pool.submit(read, pair)))
-            if len(waiting) > READ_AHEAD:
-                yield waiting.pop(0)
-        yield from waiting
-        pool.submit(stack.close).result()  # a dataset is closed by the thread that opened it
-
-
-def _scene_readers(stack: ExitStack) -> Readers:
-    opened: dict[str, SceneReader] = {}
-
-    def reader(scene: Scene) -> SceneReader:
-        if scene.content_hash not in opened:
-            opened[scene.content_hash] = stack.enter_context(SceneReader(scene.uri))
-        return opened[scene.content_hash]
-
-    return reader
-
-
-def _scene_registration(readers: Readers, gsd_m: float) -> SceneRegistration:
-    """How two whole scenes lie on each other, worked out once for each pair of them."""
-
-    @cache
-    def between(before: Scene, after: Scene) -> tuple[Registration, Grid]:
-        one, other = readers(before), readers(after)
-        grid = common_grid(one, other, gsd_m)
-        return registration(one, other, grid), grid
-
-    return lambda before, after, grid: seen_from(grid, *between(before, after))
-
-
-def _record(job: _Job, site: Site, assessment: Assessment, summary: RunSummary) -> None:
+def _record(job: Job, site: Site, assessment: Assessment, rules: Rules, summary: RunSummary) -> None:
     if summary.run_id is None:
         summary.run_id = _begin(job)
+    if rules.version not in summary.rules:
+        job.ledger.note_rules(summary.run_id, rules.version, rules.model_dump(mode="json", exclude={"campaigns"}))
+        summary.rules.add(rules.version)
     if not job.ledger.record(summary.run_id, assessment, site_version=site.version):
         summary.known += 1  # another process was faster
         return
@@ -271,10 +269,10 @@ def _record(job: _Job, site: Site, assessment: Assessment, summary: RunSummary) 
     summary.not_assessable.update(reasons)
 
 
-def _begin(job: _Job) -> int:
+def _begin(job: Job) -> int:
     """A run begins in the ledger with the first thing it has to say."""
     return job.ledger.begin_run(
-        settings={**job.settings.model_dump(mode="json"), "gsd_m": job.network.gsd_m},
+        settings=_settings_of(job),
         code_version=cvpipe.__version__,
         bundle=job.network.name,
         bundle_digest=job.network.digest,
@@ -285,3 +283,14 @@ def _begin(job: _Job) -> int:
             "device": str(getattr(job.network, "device", "")),
         },
     )
+
+
+def _settings_of(job: Job) -> dict[str, Any]:
+    """What the ledger keeps of a run's settings: the workspace's, the rules for epochs, and what was stated."""
+    stated = job.choosing.stated
+    return {
+        **job.settings.model_dump(mode="json"),
+        "gsd_m": job.network.gsd_m,
+        "epoch_rules": job.choosing.rules.model_dump(mode="json"),
+        "stated": {name: shown(one.text) for name, one in vars(stated).items() if one is not None},
+    }

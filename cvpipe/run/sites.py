@@ -6,9 +6,8 @@ import hashlib
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +25,10 @@ from cvpipe.assess import (
     not_assessable,
     observed_status,
 )
+from cvpipe.assess.spreads import Chances
 from cvpipe.detect import Network, PairMaps, compare, polygons
+from cvpipe.detect.maps import PROBABILITY_SCALE
+from cvpipe.detect.polygons import patches
 from cvpipe.domain import (
     Assessment,
     Change,
@@ -35,19 +37,25 @@ from cvpipe.domain import (
     Question,
     Reason,
     Registration,
+    Remnant,
     Scene,
     Site,
+    Surface,
     Verdict,
 )
 from cvpipe.errors import SceneError
 from cvpipe.geo import WGS84, Grid, buffered, metric_crs, reproject
-from cvpipe.imagery import Patch, SceneReader, estimate_registration, judge, later_grid, site_grid
-from cvpipe.settings import parse_settings
+from cvpipe.imagery import MosaicReader, Patch, SceneReader, estimate_registration, judge, later_grid, site_grid
+from cvpipe.run.epochs import Epoch
 
 Mask = NDArray[np.bool_]
 
 #: Ground read around a site for alignment, m, at least: a small site alone has too few edges to align by.
 ALIGNMENT_MARGIN_M = 60.0
+
+
+#: Patches of structure or rubble below this are counted in areas, but not drawn, m²: a few pixels along an edge.
+SMALLEST_LEFT_M2 = 4.0
 
 
 class PairKind(StrEnum):
@@ -64,12 +72,13 @@ class PairKind(StrEnum):
 
 @dataclass(frozen=True)
 class SitePair:
-    """A unit of work: one site, one pair of scenes, one kind of question."""
+    """A unit of work: one site, one pair of epochs, one kind of question. `reason` says why these epochs."""
 
     site: Site
     kind: PairKind
-    before: Scene | None
-    after: Scene | None
+    before: Epoch | None
+    after: Epoch | None
+    reason: str = field(default="", compare=False)
 
     def key(self, network_digest: str, rules_version: str) -> str:
         """The idempotency key: equal inputs, whatever run they come from, give an equal key."""
@@ -79,9 +88,9 @@ class SitePair:
             to_wkb(self.site.geometry, hex=True),
             self.site.buffer_m,
             to_wkb(plan.retained, hex=True) if plan.retained else None,
-            [plan.demolition_area_m2, plan.green_area_m2, plan.green_ratio],
+            [plan.demolition_area_m2, plan.green_area_m2, plan.green_ratio, self.site.building_area_m2],
             self.kind,
-            [s.content_hash if s else None for s in (self.before, self.after)],
+            [epoch.identity if epoch else None for epoch in (self.before, self.after)],
             network_digest,
             rules_version,
         ]
@@ -99,30 +108,11 @@ class Looked:
 
 
 Readers = Callable[[Scene], SceneReader]
-SceneRegistration = Callable[[Scene, Scene, Grid], Registration]
-"""How two whole scenes lie on each other, as seen from a grid within them."""
+PairRegistration = Callable[[SitePair, Grid], Registration]
+"""How the scenes of a pair lie on each other as a whole, as seen from a grid within them."""
 
 
-def rules_of(site: Site, rules: Rules) -> Rules:
-    """A campaign's rules with what the site's plan says otherwise; they have a version of their own.
-
-    Raises SettingsError for a key that there is not, or a value that cannot be.
-    """
-    if not site.plan.rules:
-        return rules
-    merged = _merged(rules.model_dump(), site.plan.rules)
-    return parse_settings(merged, Rules, where=f"rules of site {site.code}")
-
-
-def _merged(values: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
-    """`values` with those of `others`, section by section."""
-    return values | {
-        name: _merged(values[name], other) if isinstance(other, dict) and isinstance(values.get(name), dict) else other
-        for name, other in others.items()
-    }
-
-
-def look(pair: SitePair, readers: Readers, shift_of: SceneRegistration, *, gsd_m: float, margin_m: float) -> Looked:
+def look(pair: SitePair, readers: Readers, shift_of: PairRegistration, *, gsd_m: float, margin_m: float) -> Looked:
     """Read both epochs around the site and align them.
 
     The site's own surroundings decide the shift where they show one, else the scenes as a whole do (`shift_of`, in
@@ -130,21 +120,15 @@ def look(pair: SitePair, readers: Readers, shift_of: SceneRegistration, *, gsd_m
     """
     assert pair.before is not None, "a pair without scenes has nothing to look at"
     assert pair.after is not None
-    before, after = readers(pair.before), readers(pair.after)
-    wide = _grid(pair.site, before, max(margin_m, ALIGNMENT_MARGIN_M), gsd_m)
+    before, after = (MosaicReader([readers(s) for s in epoch.scenes]) for epoch in (pair.before, pair.after))
+    wide = pair_grid(pair.site, before.grid, max(margin_m, ALIGNMENT_MARGIN_M), gsd_m)
     earlier = before.read(wide)
     shift = estimate_registration(earlier, after.read(wide))
     if not math.isfinite(shift.residual_px):
-        shift = shift_of(pair.before, pair.after, wide)
-    grid = _grid(pair.site, before, margin_m, gsd_m)
+        shift = shift_of(pair, wide)
+    grid = pair_grid(pair.site, before.grid, margin_m, gsd_m)
     later = replace(after.read(later_grid(grid, shift, wide)), grid=grid)
-    return Looked(_cut_out(earlier, grid), later, shift, max(pair.before.gsd_m, pair.after.gsd_m))
-
-
-def _cut_out(patch: Patch, grid: Grid) -> Patch:
-    """The part of a patch that lies on a smaller grid of the same lattice."""
-    part = patch.grid.window_of_grid(grid).slices
-    return Patch(patch.pixels[part], patch.valid[part], grid)
+    return Looked(earlier.part(grid), later, shift, max(pair.before.gsd_m, pair.after.gsd_m))
 
 
 def assess(pair: SitePair, looked: Looked | None, network: Network, rules: Rules) -> Assessment:
@@ -152,8 +136,10 @@ def assess(pair: SitePair, looked: Looked | None, network: Network, rules: Rules
     blank = Assessment(
         site_code=pair.site.code,
         key=pair.key(network.digest, rules.version),
-        before=pair.before.content_hash if pair.before else None,
-        after=pair.after.content_hash if pair.after else None,
+        before=pair.before.scenes[0].content_hash if pair.before else None,
+        after=pair.after.scenes[0].content_hash if pair.after else None,
+        before_fill=_filling(pair.before),
+        after_fill=_filling(pair.after),
         bundle_digest=network.digest,
         rules_version=rules.version,
         measurements=None,
@@ -164,17 +150,21 @@ def assess(pair: SitePair, looked: Looked | None, network: Network, rules: Rules
     maps = compare(network, looked.before, looked.after)
     outline, grid = buffered(pair.site.geometry, pair.site.buffer_m), maps.grid
     inside = inside_mask(outline, grid)
+    retained = inside_mask(pair.site.plan.retained, grid) if pair.site.plan.retained else None
     measured = measure(
         surface_before=maps.surface_before,
         surface_after=maps.surface_after,
         change=maps.change,
         usable=maps.usable_before & maps.usable_after,
         inside=inside,
-        retained=inside_mask(pair.site.plan.retained, grid) if pair.site.plan.retained else None,
+        retained=retained,
         pixel_area_m2=grid.pixel_area_m2(),
         registration=looked.registration,
         reasons=judge(looked.before, looked.after, inside, looked.registration, native_gsd_m=looked.native_gsd_m),
+        chances=Chances(maps.chance_before, maps.chance_after, maps.probability, PROBABILITY_SCALE),
     )
+    if not measured.reasons:
+        measured = replace(measured, left=left_inside(maps, inside if retained is None else inside & ~retained))
     verdicts = _verdicts(pair, measured, rules)
     return replace(
         blank,
@@ -185,10 +175,27 @@ def assess(pair: SitePair, looked: Looked | None, network: Network, rules: Rules
     )
 
 
+def _filling(epoch: Epoch | None) -> tuple[str, ...]:
+    return tuple(scene.content_hash for scene in epoch.scenes[1:]) if epoch else ()
+
+
 def _verdicts(pair: SitePair, measured: Measurements, rules: Rules) -> tuple[Verdict, ...]:
     if pair.kind is PairKind.WATCH:
         return (assess_rebound(pair.site, measured, rules),)
-    return assess_remediation(pair.site, measured, rules)
+    assert pair.before is not None, "what was measured was seen at two epochs"
+    assert pair.after is not None
+    return assess_remediation(pair.site, measured, rules, (pair.before.acquired, pair.after.acquired))
+
+
+def left_inside(maps: PairMaps, inside: Mask) -> tuple[Remnant, ...]:
+    """What is left at the later epoch as polygons, structures first; `inside` leaves retained structures out."""
+    return tuple(
+        Remnant(surface, outline, area_m2)
+        for surface in (Surface.STRUCTURE, Surface.RUBBLE)
+        for outline, area_m2 in patches(
+            ((maps.surface_after == surface) & inside).astype(np.uint8), maps.grid, SMALLEST_LEFT_M2
+        )
+    )
 
 
 def changes_inside(maps: PairMaps, inside: Mask, network: Network) -> tuple[Change, ...]:
@@ -208,10 +215,13 @@ def inside_mask(outline: BaseGeometry, grid: Grid) -> Mask:
     return mask
 
 
-def _grid(site: Site, before: SceneReader, margin_m: float, gsd_m: float) -> Grid:
-    if before.grid.crs is None:
+def pair_grid(site: Site, native: Grid, margin_m: float, gsd_m: float) -> Grid:
+    """The grid around a site on which a pair is compared, in the CRS of its earlier scene where that is metric.
+
+    `native` is that scene's own lattice. Raises SceneError where it has no CRS.
+    """
+    if native.crs is None:
         raise SceneError("a scene without georeference", remedy="Give it a CRS, for example with gdal_translate.")
     outline = buffered(site.geometry, site.buffer_m)
-    local = reproject(outline, WGS84, before.grid.crs)
-    crs: CRS = metric_crs(before.grid.crs, local.bounds)
+    crs: CRS = metric_crs(native.crs, reproject(outline, WGS84, native.crs).bounds)
     return site_grid(outline, margin_m, crs, gsd_m)

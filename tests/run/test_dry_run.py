@@ -15,6 +15,7 @@ from cvpipe.imagery import describe
 from cvpipe.ledger import AssessmentRecord, Workspace
 from cvpipe.run import Why, plan, run
 from cvpipe.run.difference import why
+from cvpipe.run.epochs import Epoch
 from cvpipe.run.sites import PairKind, SitePair
 from tests.detect.networks import PaintedNetwork
 from tests.ledger import samples
@@ -56,8 +57,8 @@ def test_rules_count_for_the_bundle_at_hand(bundle: str, rules: str, expected: W
     pair = SitePair(
         samples.site("A"),
         PairKind.REMEDIATION,
-        samples.scene("h2015", date(2015, 10, 1)),
-        samples.scene("h2017", date(2017, 7, 1)),
+        Epoch((samples.scene("h2015", date(2015, 10, 1)),)),
+        Epoch((samples.scene("h2017", date(2017, 7, 1)),)),
     )
     plain = samples.assessment("A", "key")
     made = [replace(plain, bundle_digest=b, rules_version=r) for b, r in (("one", "own"), ("two", "other"))]

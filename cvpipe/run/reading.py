@@ -1,0 +1,112 @@
+"""The scenes that a run reads: each opened once, and the pairs read and aligned ahead of the network."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import cache
+from itertools import product
+
+from shapely.geometry.base import BaseGeometry
+
+from cvpipe.detect.alignment import registration
+from cvpipe.domain import Registration, Scene
+from cvpipe.errors import SceneError
+from cvpipe.geo import Grid, buffered
+from cvpipe.imagery import SceneReader, common_grid, seen_from
+from cvpipe.run.epochs import Epoch
+from cvpipe.run.sites import Looked, SitePair, look
+
+#: Units that are read and aligned while the network works on the one before; bounds memory.
+READ_AHEAD = 3
+
+#: Scenes that are open at a time: far more than one pair has, and far fewer than the 1,024 files of a usual limit.
+MOST_OPEN = 64
+
+
+class SceneReaders:
+    """Readers by scene, each opened when first asked for, and closed by the stack. For one thread.
+
+    At most `MOST_OPEN` are open, those that were asked for last: a district of many tiles has more files than a
+    process may open. A scene that could not be opened is not tried again: a server that does not answer costs its time
+    once.
+    """
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._opened: OrderedDict[str, SceneReader] = OrderedDict()
+        self._failed: dict[str, SceneError] = {}
+        stack.callback(self._close)
+
+    def __call__(self, scene: Scene) -> SceneReader:
+        """The reader of a scene. Raises SceneError."""
+        name = scene.content_hash
+        if name in self._failed:
+            raise self._failed[name]
+        if name not in self._opened:
+            self._open(name, scene)
+        self._opened.move_to_end(name)
+        return self._opened[name]
+
+    def _open(self, name: str, scene: Scene) -> None:
+        if len(self._opened) >= MOST_OPEN:
+            self._opened.popitem(last=False)[1].close()
+        try:
+            self._opened[name] = SceneReader.of(scene)
+        except SceneError as error:
+            self._failed[name] = error
+            raise
+
+    def _close(self) -> None:
+        while self._opened:
+            self._opened.popitem()[1].close()
+
+
+def read_ahead(
+    pairs: Iterable[SitePair], *, gsd_m: float, margin_m: float
+) -> Iterator[tuple[SitePair, Future[Looked | None]]]:
+    """Pairs with what was read for them, in order; one thread reads, so that each scene is opened once."""
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
+        readers = SceneReaders(stack)
+        shifts = SceneShifts(readers, gsd_m)
+
+        def read(pair: SitePair) -> Looked | None:
+            if pair.before is None or pair.after is None:
+                return None
+            return look(pair, readers, shifts, gsd_m=gsd_m, margin_m=margin_m)
+
+        waiting: list[tuple[SitePair, Future[Looked | None]]] = []
+        for pair in pairs:
+            waiting.append((pair, pool.submit(read, pair)))
+            if len(waiting) > READ_AHEAD:
+                yield waiting.pop(0)
+        yield from waiting
+        pool.submit(stack.close).result()  # a dataset is closed by the thread that opened it
+
+
+class SceneShifts:
+    """How two whole scenes lie on each other, worked out once for each pair of them."""
+
+    def __init__(self, readers: SceneReaders, gsd_m: float) -> None:
+        self._readers, self._gsd_m = readers, gsd_m
+        self._between = cache(self._measured)
+
+    def __call__(self, pair: SitePair, grid: Grid) -> Registration:
+        """The registration of a pair, as seen from a grid, by those of its scenes that share most of the site."""
+        assert pair.before is not None
+        assert pair.after is not None
+        outline = buffered(pair.site.geometry, pair.site.buffer_m)
+        return seen_from(grid, *self._between(*_sharing_most(pair.before, pair.after, outline)))
+
+    def _measured(self, before: Scene, after: Scene) -> tuple[Registration, Grid]:
+        one, other = self._readers(before), self._readers(after)
+        grid = common_grid(one, other, self._gsd_m)
+        return registration(one, other, grid), grid
+
+
+def _sharing_most(before: Epoch, after: Epoch, outline: BaseGeometry) -> tuple[Scene, Scene]:
+    def shared(both: tuple[Scene, Scene]) -> float:
+        return float(outline.intersection(both[0].footprint).intersection(both[1].footprint).area)
+
+    return max(product(before.scenes, after.scenes), key=shared)
