@@ -1,0 +1,83 @@
+"""Questions, outcomes, statuses, changes and surfaces as people call them, in English and Chinese."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from cvpipe.assess.criteria import Language
+from cvpipe.domain import ChangeKind, Move, Outcome, Question, SiteStatus
+
+_QUESTIONS: Final[dict[Question, tuple[str, str]]] = {
+    Question.DEMOLITION: ("Demolition", "拆除"),
+    Question.CLEARANCE: ("Clear site", "场光地净"),
+    Question.GREENING: ("Greening", "覆绿"),
+    Question.REBOUND: ("Rebound", "反弹"),
+}
+
+_OUTCOMES: Final[dict[Outcome, tuple[str, str]]] = {
+    Outcome.NONE: ("none", "无"),
+    Outcome.PARTIAL: ("partial", "部分"),
+    Outcome.COMPLETE: ("complete", "完成"),
+    Outcome.MET: ("met", "达到"),
+    Outcome.NOT_MET: ("not met", "未达到"),
+    Outcome.GAINED: ("gained", "有新增"),
+    Outcome.SUSPECTED: ("suspected", "疑似"),
+    Outcome.NOT_ASSESSABLE: ("not assessable", "无法判定"),
+}
+
+_STATUSES: Final[dict[SiteStatus, tuple[str, str]]] = {
+    SiteStatus.REGISTERED: ("registered", "已登记"),
+    SiteStatus.IN_PROGRESS: ("in progress", "整治中"),
+    SiteStatus.DEMOLISHED: ("demolished", "已拆除"),
+    SiteStatus.CLEARED: ("cleared", "已清理"),
+    SiteStatus.CLOSED: ("closed", "已销账"),
+    SiteStatus.REBOUND: ("rebound", "反弹"),
+    SiteStatus.EXEMPT: ("exempt", "保留"),
+}
+
+_CHANGES: Final[dict[ChangeKind, tuple[str, str]]] = {
+    ChangeKind.STRUCTURE_REMOVED: ("Structure removed", "建筑拆除"),
+    ChangeKind.STRUCTURE_ADDED: ("Structure added", "建筑新增"),
+    ChangeKind.GREEN_ADDED: ("Green added", "绿化新增"),
+    ChangeKind.GREEN_REMOVED: ("Green removed", "绿化减少"),
+}
+
+_MOVES: Final[dict[Move, tuple[str, str]]] = {
+    Move.ADVANCE: ("Advance", "推进"),
+    Move.SET_BACK: ("Set back", "退回"),
+    Move.CLOSE: ("Close", "销账"),
+    Move.REOPEN: ("Reopen", "重新开启"),
+    Move.EXEMPT: ("Exempt", "列为保留"),
+    Move.CONFIRM_REBOUND: ("Confirm the rebound", "确认反弹"),
+}
+
+
+class Names:
+    """What the words of the domain are called in one language."""
+
+    def __init__(self, lang: Language) -> None:
+        self.lang: Language = lang
+        self._column = 1 if lang == "zh" else 0
+
+    def question(self, question: Question) -> str:
+        """Name of a question."""
+        return _QUESTIONS[question][self._column]
+
+    def outcome(self, outcome: Outcome) -> str:
+        """Name of an outcome."""
+        return _OUTCOMES[outcome][self._column]
+
+    def site_status(self, status: SiteStatus | None) -> str:
+        """Name of a status; a dash where there is none."""
+        return "–" if status is None else _STATUSES[status][self._column]
+
+    def change(self, kind: ChangeKind) -> str:
+        """Name of a kind of change."""
+        return _CHANGES[kind][self._column]
+
+    def move(self, move: Move) -> str:
+        """What a person does who moves a site."""
+        return _MOVES[move][self._column]
+
+
+__all__ = ["Names"]

@@ -1,0 +1,381 @@
+"""What scripts ask for: the queue, decisions, labels, moves and pictures. Every value is checked before it is used."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Form, HTTPException, Query, Response, UploadFile
+from pydantic import BaseModel, ConfigDict, Field
+
+from cvpipe.domain import (
+    Candidate,
+    CandidateState,
+    Change,
+    ChangeKind,
+    Inspection,
+    InspectionResult,
+    Label,
+    Outcome,
+    Question,
+    ReviewReason,
+    SiteStatus,
+)
+from cvpipe.errors import InputError, SceneError
+from cvpipe.geo import area_m2, buffered
+from cvpipe.ledger import AssessmentRecord, Entry, ItemKey, LeaseState
+from cvpipe.review import queue, uploads, views
+from cvpipe.review.access import DeskOf, Reviewer, Viewer, WordsOf
+from cvpipe.review.desk import Desk, Look, SiteFile, Turn
+from cvpipe.review.district_map import district_map
+from cvpipe.review.frames import NO_SHAPE, Frame, cut
+from cvpipe.review.queue import Filter
+from cvpipe.review.words import Words
+
+router = APIRouter()
+
+#: Polygons and corners of one label; a site has some dozens of buildings.
+MOST_POLYGONS, MOST_CORNERS = 300, 20_000
+
+#: Pictures never change: their address names the assessment and the scene's content.
+KEEP_PICTURES = {"Cache-Control": "private, max-age=604800, immutable"}
+
+Code = Annotated[str, Field(min_length=1, max_length=200)]
+ShortText = Annotated[str, Field(max_length=200)]
+LongText = Annotated[str, Field(max_length=2000)]
+
+
+class Sent(BaseModel):
+    """What a script sends; keys that are not known are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SentKey(Sent):
+    """An item by the assessment that gave its verdict, and its question."""
+
+    assessment_key: Annotated[str, Field(max_length=128)]
+    question: Question
+
+    @property
+    def key(self) -> ItemKey:
+        """The item in the ledger's words."""
+        return ItemKey(self.assessment_key, self.question)
+
+
+class SentFilter(Sent):
+    """What the reviewer wants to see; an empty text leaves all through."""
+
+    campaign: ShortText = ""
+    batch: ShortText = ""
+    owner_system: ShortText = ""
+    sub_district: ShortText = ""
+    outcome: ShortText = ""
+    why: ShortText = ""
+
+
+class Asked(Sent):
+    """A request for the next items; `showing` is the one on the screen, which stays."""
+
+    wanted: SentFilter = SentFilter()
+    showing: SentKey | None = None
+
+
+class SentDecision(Asked):
+    """A person's answer."""
+
+    key: SentKey
+    verdict: Outcome
+    reason: ReviewReason | Literal[""] = ""
+    note: LongText = ""
+    seconds: Annotated[float, Field(ge=0, le=86_400)] | None = None
+
+
+class SentBack(Asked):
+    """An item that the person does not want now."""
+
+    key: SentKey
+    state: Literal["skipped", "sent_back"]
+    note: LongText = ""
+
+
+class SentChange(Sent):
+    """A polygon in metres from the frame's lower left corner, as GeoJSON."""
+
+    kind: ChangeKind
+    geometry: dict[str, Any]
+
+
+class SentLabel(Sent):
+    """All that a person outlined."""
+
+    code: Code
+    assessment_key: Annotated[str, Field(max_length=128)]
+    changes: Annotated[list[SentChange], Field(max_length=MOST_POLYGONS)]
+
+
+class SentSplit(Sent):
+    """A polygon and the line that cuts it, GeoJSON in metres."""
+
+    polygon: dict[str, Any]
+    line: dict[str, Any]
+
+
+class SentMove(Sent):
+    """A site's next status."""
+
+    code: Code
+    becomes: SiteStatus
+    reason: LongText = ""
+    recheck_on: date | None = None
+
+
+class SentSettlement(Sent):
+    """What became of a candidate."""
+
+    id: int
+    state: Literal["open", "dismissed", "adopted"]
+    site_code: ShortText | None = None
+    note: LongText = ""
+
+
+class SentInspection(Sent):
+    """What a visit found."""
+
+    code: Code
+    inspected_on: date
+    result: InspectionResult
+    note: LongText = ""
+
+
+def today() -> date:
+    """The present day, UTC, as the ledger counts."""
+    return datetime.now(UTC).date()
+
+
+@router.post("/api/next")
+def next_items(asked: Asked, visitor: Reviewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
+    """The item on the screen and the one after it, and how much waits."""
+    return _next(desk, asked, visitor.name, words)
+
+
+@router.post("/api/decisions")
+def decide(sent: SentDecision, visitor: Reviewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
+    """Enter a decision; answers with its number and with what comes next."""
+    if sent.reason == ReviewReason.WITHDRAWN:
+        raise HTTPException(422, "To take a decision back, undo it.")
+    entry, is_settled = desk.decide(
+        sent.key.key, visitor.name, sent.verdict, reason=str(sent.reason), note=sent.note, seconds=sent.seconds
+    )
+    return {"decision": entry.id, "settled": is_settled, **_next(desk, sent, visitor.name, words)}
+
+
+@router.post("/api/put-off")
+def put_off(sent: SentBack, visitor: Reviewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
+    """Give an item back: for later, or to others."""
+    desk.put_off(sent.key.key, visitor.name, LeaseState(sent.state), sent.note)
+    return _next(desk, sent, visitor.name, words)
+
+
+@router.post("/api/bring-back")
+def bring_back(asked: Asked, visitor: Reviewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
+    """Have again what was put off."""
+    desk.bring_back(visitor.name)
+    return _next(desk, asked, visitor.name, words)
+
+
+@router.post("/api/undo")
+def undo(asked: Asked, visitor: Reviewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
+    """Take the last decision back; its item is the next one again."""
+    entry = desk.take_back(visitor.name)
+    if entry is None:
+        return {"undone": None, **_next(desk, asked, visitor.name, words)}
+    again = SentKey(assessment_key=entry.value.assessment_key or "", question=entry.value.question)
+    shown = Asked(wanted=asked.wanted, showing=again)
+    return {"undone": entry.id, **_next(desk, shown, visitor.name, words, has_it=False)}
+
+
+@router.get("/api/history")
+def history(
+    code: Annotated[str, Query(max_length=200)], visitor: Viewer, desk: DeskOf, words: WordsOf
+) -> dict[str, Any]:
+    """The life of a site, and the decisions on it."""
+    record = desk.site_record(code)
+    return {
+        "history": views.history_view(desk.ledger.history(code), record, visitor.name),
+        "decisions": views.decisions_view(record, words, visitor.name),
+    }
+
+
+@router.post("/api/labels")
+def label(sent: SentLabel, visitor: Reviewer, desk: DeskOf) -> dict[str, Any]:
+    """Keep what a person outlined."""
+    file, record, look = _look(desk, sent.code, sent.assessment_key)
+    outline = record.outline or buffered(file.site.geometry, file.site.buffer_m)
+    changes = tuple(_change(change, look.frame) for change in sent.changes)
+    entry = desk.label(Label(sent.code, sent.assessment_key, visitor.name, outline, changes))
+    return {"label": entry.id, "changes": len(changes)}
+
+
+@router.post("/api/split")
+def split(sent: SentSplit, _: Reviewer) -> dict[str, Any]:
+    """The parts of a polygon that a line cuts; the polygon alone where it does not cross it. Nothing is written."""
+    try:
+        return {"parts": cut(sent.polygon, sent.line, most_corners=MOST_CORNERS)}
+    except NO_SHAPE as error:
+        raise InputError("that cannot be split", remedy="Draw the line right across.") from error
+
+
+@router.post("/api/moves")
+def move(sent: SentMove, visitor: Reviewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
+    """Take a site to another status."""
+    entry = desk.move(sent.code, sent.becomes, visitor.name, reason=sent.reason, recheck_on=sent.recheck_on)
+    return {"move": entry.id, "status": words.site_status(entry.value.becomes)}
+
+
+@router.post("/api/candidates")
+def settle_candidate(sent: SentSettlement, visitor: Reviewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
+    """Say what became of a candidate."""
+    entry: Entry[Candidate] = desk.ledger.settle_candidate(
+        sent.id, CandidateState(sent.state), who=visitor.name, note=sent.note, site_code=sent.site_code or None
+    )
+    return {"candidate": entry.id, "state": words.candidate_state(entry.value.state)}
+
+
+@router.post("/api/inspections")
+def inspect(sent: SentInspection, visitor: Reviewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
+    """Enter what a visit found."""
+    visit = Inspection(sent.code, sent.inspected_on, sent.result, visitor.name, sent.note)
+    return {"inspection": desk.ledger.inspect(visit).id, "result": words.result(visit.result)}
+
+
+@router.post("/api/attachments")
+def attach(
+    code: Annotated[str, Form(max_length=200)], photo: UploadFile, visitor: Reviewer, desk: DeskOf, words: WordsOf
+) -> dict[str, Any]:
+    """Keep a photo of a site; answers how far from the site it was taken."""
+    file = desk.file(code)
+    read = uploads.read_photo(photo.file.read())
+    kept = uploads.keep(read, code, photo.filename or "", desk.workspace)
+    entry = desk.ledger.attach(kept)
+    said = words.photo_no_place
+    if read.place is not None:
+        away = uploads.distance_m(read.place, buffered(file.site.geometry, file.site.buffer_m))
+        said = words.photo_far.format(metres=f"{away:,.0f}") if away > 0 else ""
+    return {"attachment": entry.id, "name": entry.value.name, "said": said, "who": visitor.name}
+
+
+@router.get("/api/map")
+def site_map(_: Viewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
+    """Where all sites lie, with status and tone, in metres of one frame."""
+    return district_map(desk, words).plain
+
+
+@router.get("/pictures/{what}")
+def picture(
+    what: Literal["picture", "around", "tile"],
+    assessment: int,
+    scene: Annotated[str, Query(max_length=128)],
+    _: Viewer,
+    desk: DeskOf,
+    z: int = 0,
+    x: int = 0,
+    y: int = 0,
+) -> Response:
+    """A picture of one epoch of a site; scene and assessment must be ones of the ledger that belong together."""
+    look = desk.look_by_id(assessment)
+    epoch = look.epoch(scene) if look else None
+    if look is None or epoch is None:
+        raise HTTPException(404)
+    frame = look.frame
+    grid = {"picture": frame.picture, "around": frame.around_it}.get(what) or frame.tile(z, x, y)
+    if grid is None:
+        raise HTTPException(404)
+    return _jpeg(desk, look.record.assessment.key, look, grid, epoch)
+
+
+@router.get("/pictures-of-district")
+def district_picture(_: Viewer, desk: DeskOf) -> Response:
+    """The newest scenes behind the map of all sites."""
+    data = district_jpeg(desk)
+    if data is None:
+        raise HTTPException(404)
+    return Response(data, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=300"})
+
+
+def district_jpeg(desk: Desk) -> bytes | None:
+    """The background of the map; None where no scene shows a site. Raises SceneError."""
+    look = district_map(desk, Words("en")).look
+    if look is None:
+        return None
+    epoch = look.epochs[0]
+    return desk.pictures.jpeg("district", look.frame, look.frame.picture, epoch, (epoch, epoch))
+
+
+def _jpeg(desk: Desk, pair: str, look: Look, grid: Any, epoch: Any) -> Response:
+    try:
+        data = desk.pictures.jpeg(pair, look.frame, grid, epoch, look.both)
+    except SceneError as error:
+        raise HTTPException(503, error.found) from error
+    return Response(data, media_type="image/jpeg", headers=KEEP_PICTURES)
+
+
+def _next(desk: Desk, asked: Asked, who: str, words: Words, *, has_it: bool = True) -> dict[str, Any]:
+    """The next items as views; the one on the screen is only named where the browser has it."""
+    on = today()
+    showing = asked.showing.key if asked.showing else None
+    turn = desk.take(who, _filter(desk, asked.wanted), on, showing)
+    return {
+        "items": [
+            {"key": views.key_view(item.key), "same": True}
+            if has_it and item.key == showing
+            else views.item_view(desk, item, turn.handed_on(item.key), words, who, on)
+            for item in turn.items
+        ],
+        "queue": _queue_state(desk, turn, who, words, on),
+    }
+
+
+def queue_state(desk: Desk, who: str, words: Words, on: date) -> dict[str, Any]:
+    """How much waits for a person, by reason, and how quick they were today."""
+    return _queue_state(desk, desk.turn(who, Filter(), on), who, words, on)
+
+
+def _queue_state(desk: Desk, turn: Turn, who: str, words: Words, on: date) -> dict[str, Any]:
+    pace = desk.pace(who, on)
+    return {
+        "waiting": len(turn.mine),
+        "by_why": [[words.why(why), count] for why, count in queue.counts(turn.mine).items() if count],
+        "today": pace.today,
+        "median_s": pace.median_s,
+    }
+
+
+def _filter(desk: Desk, wanted: SentFilter) -> Filter:
+    batches = None
+    if wanted.campaign:
+        batches = frozenset(batch.name for batch in desk.ledger.batches() if batch.campaign == wanted.campaign)
+    plain = wanted.model_dump(exclude={"campaign"})
+    return Filter(batches=batches, **plain)
+
+
+def _look(desk: Desk, code: str, key: str) -> tuple[SiteFile, AssessmentRecord, Look]:
+    """A site's assessment with its frame. Raises HTTPException 404."""
+    file = desk.file(code)
+    record = file.assessment(key)
+    look = desk.look(file, record) if record else None
+    if record is None or look is None:
+        raise HTTPException(404)
+    return file, record, look
+
+
+def _change(sent: SentChange, frame: Frame) -> Change:
+    """A polygon that was drawn, in WGS 84. Raises InputError for what is none, or lies far off."""
+    try:
+        geometry = frame.polygon(sent.geometry, most_corners=MOST_CORNERS)
+    except NO_SHAPE as error:
+        raise InputError("that is no polygon", remedy="Draw it again.") from error
+    return Change(sent.kind, geometry, area_m2(geometry), 1.0)
+
+
+__all__ = ["queue_state", "router", "today"]

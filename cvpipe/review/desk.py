@@ -1,0 +1,376 @@
+"""What a reviewer's acts do to the ledger: take the next item, decide, take back, move a site, draw a label."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import product
+from pathlib import Path
+from threading import Lock
+
+from cvpipe.domain import Decision, Label, Outcome, Question, ReviewReason, Scene, Site, SiteStatus, StatusMove
+from cvpipe.errors import LedgerError, SceneError, UnknownSiteError
+from cvpipe.geo import buffered
+from cvpipe.ledger import AssessmentRecord, Entry, GivenVerdict, ItemKey, Lease, LeaseState, Ledger
+from cvpipe.life import MOVES
+from cvpipe.review import opinions, queue
+from cvpipe.review.district import District, SiteRecord
+from cvpipe.review.frames import Epoch, Frame, epochs_of
+from cvpipe.review.options import ReviewOptions
+from cvpipe.review.pictures import Pictures
+from cvpipe.review.queue import Filter, Waiting
+
+#: Items that are before a reviewer at once: the one on the screen, and the next one, whose pictures are fetched.
+ITEMS_AHEAD = 2
+
+#: Items of which the first free ones are taken: more than all others together can hold at once.
+OFFERED = 500
+
+#: How long an item that was put off, or handed to others, stays away from the person.
+PUT_OFF = {LeaseState.SKIPPED: timedelta(hours=4), LeaseState.SENT_BACK: timedelta(days=30)}
+
+#: Items at the head of the queue whose pictures are made when the server starts.
+WARM_ITEMS = 12
+
+#: Sites that are kept with all their assessments.
+SITES_KEPT = 500
+
+#: Scenes and runs are read again after so many seconds; a new one shows the sites it is for at once.
+SCENES_KEPT_S = 20.0
+
+
+@dataclass(frozen=True)
+class SiteFile:
+    """All that a site's page needs: the site, its assessments, and the ground that its pictures show.
+
+    `epochs` are those of `shown`, an assessment with two scenes; both empty where there is none.
+    """
+
+    site: Site
+    record: SiteRecord
+    assessments: tuple[AssessmentRecord, ...]
+
+    def assessment(self, key: str) -> AssessmentRecord | None:
+        """The assessment of that key; None where the site has none such."""
+        return next((r for r in self.assessments if r.assessment.key == key), None)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What is shown for one assessment: the frame, its epochs, and the two that are compared."""
+
+    record: AssessmentRecord
+    frame: Frame
+    epochs: tuple[Epoch, ...]
+
+    @property
+    def both(self) -> tuple[Epoch, Epoch]:
+        """The earlier and the later epoch of the assessment."""
+        by_role = {epoch.role: epoch for epoch in self.epochs}
+        return by_role["before"], by_role["after"]
+
+    def epoch(self, name: str) -> Epoch | None:
+        """The epoch of that name; None where the site has none such."""
+        return next((epoch for epoch in self.epochs if epoch.name == name), None)
+
+
+@dataclass(frozen=True)
+class Turn:
+    """The items that are now before a person, all that they may be given, and the leases that were found."""
+
+    items: list[Waiting]
+    mine: list[Waiting]
+    leases: list[Lease]
+
+    def handed_on(self, key: ItemKey) -> Lease | None:
+        """Who handed an item to others, and with which words."""
+        sent = (x for x in self.leases if x.item == key and x.state is LeaseState.SENT_BACK and x.note)
+        return next(sent, None)
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a person did today: decisions that stand, and the median of their seconds."""
+
+    today: int
+    median_s: float | None
+
+
+class Desk:
+    """The reviewers' work on one ledger. Safe to share between threads."""
+
+    def __init__(self, ledger: Ledger, workspace: Path, options: ReviewOptions) -> None:
+        self.ledger, self.workspace, self.options = ledger, workspace, options
+        self.district = District(ledger)
+        self.pictures = Pictures()
+        self._lock = Lock()
+        self._queue: tuple[Mapping[str, SiteRecord], date, list[Waiting]] | None = None
+        self._items: dict[str, tuple[SiteRecord, list[Waiting]]] = {}
+        self._files: OrderedDict[str, SiteFile] = OrderedDict()
+        self._codes: dict[int, str] = {}
+        self._looks: OrderedDict[int, tuple[SiteFile, Look | None]] = OrderedDict()
+        self._scenes: tuple[float, list[Scene], dict[int, float]] | None = None
+
+    # What waits
+
+    def waiting(self, on: date) -> list[Waiting]:
+        """The whole queue on a day; made anew only where something happened."""
+        sites = self.district.sites
+        kept = self._queue
+        if kept is not None and kept[0] is sites and kept[1] == on:
+            return kept[2]
+        if kept is None or kept[1] != on:
+            self._items.clear()
+        found = sorted((item for site in sites.values() for item in self._items_of(site, on)), key=lambda i: i.rank)
+        self._queue = sites, on, found
+        return found
+
+    def _items_of(self, site: SiteRecord, on: date) -> list[Waiting]:
+        """The items of a site, found anew only where something happened to it."""
+        kept = self._items.get(site.line.code)
+        if kept is None or kept[0] is not site:
+            share, seed = self.options.audit_share, self.options.audit_seed
+            kept = self._items[site.line.code] = site, list(queue.of_site(site, on, share=share, seed=seed))
+        return kept[1]
+
+    def turn(self, who: str, wanted: Filter, on: date) -> Turn:
+        """What a person may be given, without giving them anything."""
+        leases = self.ledger.leases()
+        free = queue.for_person(self.waiting(on), who, leases)
+        return Turn([], [item for item in free if wanted.lets(item)], leases)
+
+    def take(self, who: str, wanted: Filter, on: date, showing: ItemKey | None = None) -> Turn:
+        """Put the next items before a person, first of all the one that they are `showing`; others they had go."""
+        leases = self.ledger.leases()
+        free = queue.for_person(self.waiting(on), who, leases)
+        mine = [item for item in free if wanted.lets(item)]
+        shown = [item for item in free if item.key == showing]
+        by_key = {item.key: item for item in (*shown, *mine[:OFFERED])}
+        until = datetime.now(UTC) + self.options.lease
+        taken = self.ledger.take_items(list(by_key), who=who, until=until, count=ITEMS_AHEAD)
+        return Turn([by_key[key] for key in taken], mine, leases)
+
+    def put_off(self, key: ItemKey, who: str, state: LeaseState, note: str = "") -> None:
+        """Give an item back, not to see it again for a while."""
+        self.ledger.put_lease(Lease(key, who, state, datetime.now(UTC) + PUT_OFF[state], note))
+
+    def bring_back(self, who: str) -> None:
+        """Let a person have again what they put off."""
+        mine = [lease.item for lease in self.ledger.leases() if lease.who == who]
+        self.ledger.release_items(mine, who=who)
+
+    def pace(self, who: str, on: date) -> Pace:
+        """What a person decided on a day (UTC)."""
+        mine = [e for e in self._standing_decisions() if e.value.who == who and e.at.date() == on]
+        seconds = [e.value.seconds for e in mine if e.value.seconds is not None]
+        return Pace(len(mine), statistics.median(seconds) if seconds else None)
+
+    # What people say
+
+    def decide(
+        self, key: ItemKey, who: str, verdict: Outcome, *, reason: str, note: str, seconds: float | None
+    ) -> tuple[Entry[Decision], bool]:
+        """Append a decision; whether it settles the item. The same one sent twice is entered once.
+
+        Raises LedgerError where somebody else has settled it, or has it before them.
+        """
+        site, given = self._given(key)
+        said = opinions.on_item(site.decisions, key)
+        own = next((entry for entry in said if entry.value.who == who), None)
+        if own is not None and (own.value.verdict, own.value.reason, own.value.note) == (verdict, reason, note):
+            return own, opinions.settled(key.question, given.verdict.outcome, said) is not None
+        others = [entry for entry in said if entry.value.who != who]
+        if opinions.settled(key.question, given.verdict.outcome, others) is not None:
+            raise LedgerError("somebody has settled this already", remedy="Go on to the next one.")
+        self._refuse_held_by_others(key, who)
+        agreeing = next((e.value.who for e in others if e.value.verdict is verdict), "")
+        decision = Decision(
+            site_code=given.site_code,
+            who=who,
+            question=key.question,
+            verdict=verdict,
+            assessment_key=key.assessment_key,
+            reason=reason,
+            note=note,
+            seconds=seconds,
+            second_reviewer=agreeing,
+            supersedes=own.id if own else None,
+        )
+        entry = self.ledger.decide(decision)
+        return entry, opinions.settled(key.question, given.verdict.outcome, [*others, entry]) is not None
+
+    def take_back(self, who: str) -> Entry[Decision] | None:
+        """Withdraw a person's last decision by a row that supersedes it; None where there is none."""
+        mine = [entry for entry in self._standing_decisions() if entry.value.who == who and entry.value.assessment_key]
+        if not mine:
+            return None
+        last = max(mine, key=lambda entry: entry.id)
+        old = last.value
+        withdrawn = Decision(
+            site_code=old.site_code,
+            who=who,
+            question=old.question,
+            verdict=old.verdict,
+            assessment_key=old.assessment_key,
+            reason=ReviewReason.WITHDRAWN.value,
+            supersedes=last.id,
+        )
+        self.ledger.decide(withdrawn)
+        return last
+
+    def move(
+        self, code: str, becomes: SiteStatus, who: str, *, reason: str, recheck_on: date | None
+    ) -> Entry[StatusMove]:
+        """Take a site to another status. Closing, and a rebound, need two persons whose decisions agree.
+
+        Raises LedgerError where they do not, and what `Ledger.move_site` raises.
+        """
+        site = self.site_record(code)
+        needed = {SiteStatus.CLOSED: (Question.CLEARANCE, Outcome.MET)}.get(becomes)
+        if becomes is SiteStatus.REBOUND:
+            needed = Question.REBOUND, Outcome.SUSPECTED
+        if needed and becomes in MOVES[site.line.status]:
+            self._refuse_one_opinion(site, *needed)
+        return self.ledger.move_site(code, becomes, who=who, reason=reason, recheck_on=recheck_on)
+
+    def label(self, label: Label) -> Entry[Label]:
+        """Append what a person outlined."""
+        return self.ledger.label(label)
+
+    # What is shown
+
+    def site_record(self, code: str) -> SiteRecord:
+        """A site as the lists know it. Raises UnknownSiteError."""
+        found = self.district.sites.get(code)
+        if found is None:
+            raise UnknownSiteError("there is no such site", where=code, remedy="Look it up in the list of sites.")
+        return found
+
+    def file(self, code: str) -> SiteFile:
+        """A site with its assessments. Raises UnknownSiteError."""
+        record = self.site_record(code)
+        with self._lock:
+            kept = self._files.get(code)
+        if kept is not None and kept.record is record:
+            return kept
+        made = SiteFile(self.ledger.sites([code])[0], record, tuple(self.ledger.assessments(code)))
+        with self._lock:
+            self._files[code] = made
+            self._files.move_to_end(code)
+            while len(self._files) > SITES_KEPT:
+                self._files.popitem(last=False)
+        return made
+
+    def look(self, file: SiteFile, record: AssessmentRecord) -> Look | None:
+        """What is shown for an assessment; None where it had no two scenes."""
+        one = record.assessment
+        if one.before is None or one.after is None:
+            return None
+        scenes, gsd = self._scenes_and_runs()
+        known = {scene.content_hash: scene for scene in scenes}
+        if one.before not in known or one.after not in known:
+            return None
+        outline = record.outline or buffered(file.site.geometry, file.site.buffer_m)
+        frame = Frame.around(outline, known[one.before])
+        return Look(record, frame, epochs_of(record, file.assessments, scenes, gsd))
+
+    def look_by_id(self, assessment_id: int) -> Look | None:
+        """What is shown for the assessment of that number; None where the ledger has no such one with two scenes."""
+        code = self._code_of(assessment_id)
+        if code is None:
+            return None
+        file = self.file(code)
+        with self._lock:
+            kept = self._looks.get(assessment_id)
+        if kept is not None and kept[0] is file:
+            return kept[1]
+        record = next((r for r in file.assessments if r.id == assessment_id), None)
+        look = None if record is None else self.look(file, record)
+        with self._lock:
+            self._looks[assessment_id] = file, look
+            while len(self._looks) > SITES_KEPT:
+                self._looks.popitem(last=False)
+        return look
+
+    def _code_of(self, assessment_id: int) -> str | None:
+        """The site of an assessment, which never changes."""
+        if assessment_id not in self._codes:
+            self._codes |= self.ledger.site_of_assessment(assessment_id)
+        return self._codes.get(assessment_id)
+
+    def scenes(self) -> list[Scene]:
+        """All scenes, at most some seconds old."""
+        return self._scenes_and_runs()[0]
+
+    def newest(self, file: SiteFile) -> AssessmentRecord | None:
+        """The assessment that a site's own page shows: that of the demolition verdict, else any with two scenes."""
+        standing = file.record.standing
+        wanted = standing.get(Question.REBOUND) or standing.get(Question.DEMOLITION)
+        chosen = file.assessment(wanted.assessment_key) if wanted else None
+        if chosen is not None and chosen.assessment.after is not None:
+            return chosen
+        return next((r for r in reversed(file.assessments) if r.assessment.before and r.assessment.after), chosen)
+
+    def warm_up(self, on: date) -> None:
+        """Make the pictures of the first items of the queue, so that the first reviewer of the day waits for none."""
+        for item in self.waiting(on)[:WARM_ITEMS]:
+            file = self.file(item.line.code)
+            record = file.assessment(item.key.assessment_key)
+            look = self.look(file, record) if record else None
+            if look is None:
+                continue
+            grids = (look.frame.picture, look.frame.around_it)
+            with suppress(SceneError):  # told to whoever asks for the picture
+                for grid, epoch in product(grids, look.both):
+                    self.pictures.jpeg(look.record.assessment.key, look.frame, grid, epoch, look.both)
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.pictures.close()
+
+    def _scenes_and_runs(self) -> tuple[list[Scene], dict[int, float]]:
+        now, kept = time.monotonic(), self._scenes
+        if kept is None or now - kept[0] > SCENES_KEPT_S:
+            compared = {run.id: run.settings.get("gsd_m") for run in self.ledger.runs()}
+            kept = now, self.ledger.scenes(), {number: float(gsd) for number, gsd in compared.items() if gsd}
+            self._scenes = kept
+        return kept[1], kept[2]
+
+    def _standing_decisions(self) -> Sequence[Entry[Decision]]:
+        decided = (site.decisions for site in self.district.sites.values() if site.decisions)
+        return [entry for decisions in decided for entry in opinions.standing(decisions)]
+
+    def _given(self, key: ItemKey) -> tuple[SiteRecord, GivenVerdict]:
+        """The verdict of an item, if it is the one that holds."""
+        for site in self.district.sites.values():
+            given = site.standing.get(key.question)
+            if given is not None and given.assessment_key == key.assessment_key:
+                return site, given
+        raise LedgerError("a newer verdict has taken this one's place", remedy="Go on to the next one.")
+
+    def _refuse_held_by_others(self, key: ItemKey, who: str) -> None:
+        held = (x for x in self.ledger.leases() if x.item == key and x.state is LeaseState.HELD and x.who != who)
+        if next(held, None) is not None:
+            raise LedgerError("somebody else has this before them now", remedy="Go on to the next one.")
+
+    def _refuse_one_opinion(self, site: SiteRecord, question: Question, answer: Outcome) -> None:
+        given = site.standing.get(question)
+        said = []
+        if given is not None:
+            said = opinions.on_item(site.decisions, ItemKey(given.assessment_key, question))
+        agreeing = {entry.value.who for entry in said if entry.value.verdict is answer}
+        settled = given is not None and opinions.settled(question, given.verdict.outcome, said)
+        if len(agreeing) < 2 or settled is not answer:
+            raise LedgerError(
+                f"two persons must have answered {answer.replace('_', ' ')} to {question}; {len(agreeing)} did",
+                where=f"site {site.line.code}",
+                remedy="Review it first.",
+            )
+
+
+__all__ = ["Desk", "Look", "SiteFile", "Turn"]

@@ -1,0 +1,321 @@
+"""The pages that people open: log-in, review, sites, overview, candidates, visits, people, and the site sheet."""
+
+from __future__ import annotations
+
+import secrets
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import quote
+
+from fastapi import APIRouter, Form, HTTPException, Query, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+import cvpipe
+from cvpipe.assess.explaining import amount
+from cvpipe.domain import InspectionResult, Outcome, Question, Role, SiteStatus
+from cvpipe.review import overview, views, visits
+from cvpipe.review.access import (
+    LANGUAGE_COOKIE,
+    Admin,
+    DeskOf,
+    Viewer,
+    WordsOf,
+    address_of,
+    cookie_name,
+    door_of,
+    named_by_proxy,
+    options_of,
+    visitor_of,
+)
+from cvpipe.review.api import queue_state, today
+from cvpipe.review.door import LONGEST_SESSION, Visitor
+from cvpipe.review.queue import Why
+from cvpipe.review.words import Words
+
+router = APIRouter()
+
+#: Holds the token of the log-in form, until there is a session with one of its own.
+FORM_COOKIE = "cvpipe_form"
+
+Text = Annotated[str, Query(max_length=200)]
+
+
+@router.get("/")
+def start() -> Response:
+    """To the queue."""
+    return RedirectResponse("/review", 303)
+
+
+@router.get("/login")
+def log_in_form(request: Request, words: WordsOf, to: Text = "/review") -> Response:
+    """The form; whoever a trusted proxy names is let in without it."""
+    named = named_by_proxy(request)
+    token = door_of(request).admit(named) if named else None
+    if token is not None:
+        return _let_in(request, token, to)
+    return _form(request, words, to, refused=False)
+
+
+@router.post("/login")
+def log_in(
+    request: Request,
+    words: WordsOf,
+    name: Annotated[str, Form(max_length=100)],
+    password: Annotated[str, Form(max_length=1000)],
+    form_token: Annotated[str, Form(max_length=100)],
+    to: Annotated[str, Form(max_length=200)] = "/review",
+) -> Response:
+    """Check name and password; the session is a new one, whatever the browser held before."""
+    if not secrets.compare_digest(form_token.encode(), request.cookies.get(FORM_COOKIE, "").encode()) or not form_token:
+        return _form(request, words, to, refused=False, status=403)
+    token = door_of(request).log_in(name, password, address_of(request))
+    if token is None:
+        return _form(request, words, to, refused=True, status=401)
+    door_of(request).log_out(request.cookies.get(cookie_name(options_of(request))))
+    return _let_in(request, token, to)
+
+
+@router.post("/logout")
+def log_out(request: Request, _: Viewer) -> Response:
+    """End the session, here and in the ledger."""
+    name = cookie_name(options_of(request))
+    door_of(request).log_out(request.cookies.get(name))
+    answer = Response(status_code=204)
+    answer.delete_cookie(name, path="/", secure=options_of(request).is_encrypted, httponly=True, samesite="strict")
+    return answer
+
+
+@router.get("/review")
+def review(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf) -> Response:
+    """The queue, and the item that is next."""
+    may = visitor.account.role is not Role.VIEWER
+    if not may:
+        return RedirectResponse("/sites", 303)
+    state = {"queue": queue_state(desk, visitor.name, words, today())}
+    return _page(request, "review.html", words, visitor, state=state, **_narrowing(desk, words))
+
+
+@router.get("/sites")
+def sites(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf) -> Response:
+    """The table of all sites; its rows come by themselves."""
+    return _page(request, "sites.html", words, visitor, **_narrowing(desk, words), **_rows(request, desk))
+
+
+@router.get("/sites/rows")
+def site_rows(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf) -> Response:
+    """The rows that a search or an order asks for."""
+    return _page(request, "rows.html", words, visitor, **_rows(request, desk))
+
+
+@router.get("/site")
+def site(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf, code: Text) -> Response:
+    """One site: its pictures, figures, photos and life."""
+    file = desk.file(code)
+    state = {
+        "view": views.site_view(desk, file, desk.newest(file), words, visitor.name, today()),
+        "may_decide": visitor.account.role is not Role.VIEWER,
+    }
+    return _page(
+        request,
+        "site.html",
+        words,
+        visitor,
+        state=state,
+        line=file.record.line,
+        decisions=views.decisions_view(file.record, words, visitor.name),
+        history=views.history_view(desk.ledger.history(code), file.record, visitor.name),
+        attachments=desk.ledger.attachments(code),
+    )
+
+
+@router.get("/sheet")
+def sheet(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf, code: Text) -> Response:
+    """A site on paper, with room for what is found there."""
+    file = desk.file(code)
+    record = desk.newest(file)
+    view = views.site_view(desk, file, record, words, visitor.name, today())
+    look = None if record is None else desk.look(file, record)
+    return _page(request, "sheet.html", words, visitor, view=view, line=file.record.line, look=look, paths=_paths(view))
+
+
+@router.get("/overview")
+def overview_page(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf) -> Response:
+    """Map, progress, and reviewers' pace and agreement."""
+    on = today()
+    records = list(desk.district.sites.values())
+    open_codes = {item.line.code: item.why for item in desk.waiting(on)}
+    groups = [
+        (words.by_campaign, overview.progress(records, open_codes, lambda s: s.line.batch, on)),
+        (words.by_owner_system, overview.progress(records, open_codes, lambda s: s.line.owner_system, on)),
+    ]
+    reasons = overview.reject_reasons(records)
+    people = overview.reviewers(records) if visitor.account.role is not Role.VIEWER else []
+    return _page(request, "overview.html", words, visitor, groups=groups, reviewers=people, reasons=reasons)
+
+
+@router.get("/candidates")
+def candidates(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf) -> Response:
+    """Changes outside every site, the open ones first."""
+    found = sorted(desk.ledger.candidates(), key=lambda e: (e.value.state != "open", -e.value.probability))
+    return _page(request, "candidates.html", words, visitor, candidates=found[:1000])
+
+
+@router.get("/visits")
+def visit_list(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf) -> Response:
+    """Sites that somebody should go to."""
+    found, results = visits.wanted(desk), list(InspectionResult)
+    return _page(request, "visits.html", words, visitor, visits=found, results=results, formats=list(visits.FORMATS))
+
+
+@router.get("/visits/export")
+def visit_file(_: Viewer, desk: DeskOf, words: WordsOf, kind: Literal["geojson", "kml", "xlsx"]) -> Response:
+    """The visit list as a file."""
+    data = visits.as_file(desk.ledger, visits.wanted(desk), kind, words.lang)
+    told = {"Content-Disposition": f'attachment; filename="visits.{kind}"'}
+    return Response(data, media_type=visits.FORMATS[kind], headers=told)
+
+
+@router.get("/attachment")
+def attachment(_: Viewer, desk: DeskOf, code: Text, id: int) -> Response:
+    """A photo of a site."""
+    entry = next((e for e in desk.ledger.attachments(code) if e.id == id), None)
+    path = None if entry is None else (desk.workspace / entry.value.path).resolve()
+    if entry is None or path is None or not path.is_relative_to(desk.workspace.resolve()) or not path.is_file():
+        raise HTTPException(404)
+    inline = entry.value.media_type == "image/jpeg"
+    disposition = "inline" if inline else "attachment"
+    told = {"Content-Disposition": f"{disposition}; filename*=UTF-8''{quote(entry.value.name)}"}
+    media_type = "image/jpeg" if inline else "application/octet-stream"
+    return FileResponse(path, media_type=media_type, headers=told)
+
+
+@router.get("/people")
+def people(request: Request, visitor: Admin, desk: DeskOf, words: WordsOf) -> Response:
+    """Accounts, and who logged in or tried to."""
+    return _page(
+        request, "people.html", words, visitor, accounts=desk.ledger.accounts(), log_ins=desk.ledger.log_ins(limit=200)
+    )
+
+
+def problem(request: Request, words: Words, status: int, said: str) -> Response:
+    """A page that says what is wrong."""
+    return _page(request, "problem.html", words, visitor_of(request), status=status, number=status, said=said)
+
+
+def _let_in(request: Request, token: str, to: str) -> Response:
+    """To the page that was asked for, with the new session; only to pages of this server."""
+    options = options_of(request)
+    is_ours = to.startswith("/") and not to.startswith(("//", "/\\")) and "\n" not in to and "\r" not in to
+    answer = RedirectResponse(to if is_ours else "/review", 303)
+    answer.set_cookie(
+        cookie_name(options),
+        token,
+        max_age=int(LONGEST_SESSION.total_seconds()),
+        path="/",
+        secure=options.is_encrypted,
+        httponly=True,
+        samesite="strict",
+    )
+    answer.delete_cookie(FORM_COOKIE, path="/login")
+    return answer
+
+
+def _form(request: Request, words: Words, to: str, *, refused: bool, status: int = 200) -> Response:
+    token = secrets.token_urlsafe(24)
+    answer = _page(request, "login.html", words, None, status=status, to=to, form_token=token, refused=refused)
+    secure = options_of(request).is_encrypted
+    answer.set_cookie(FORM_COOKIE, token, path="/login", secure=secure, httponly=True, samesite="strict")
+    return answer
+
+
+def _page(
+    request: Request, template: str, words: Words, visitor: Visitor | None, *, status: int = 200, **content: Any
+) -> Response:
+    state = content.pop("state", {}) | {"words": words.plain(), "lang": words.lang, "colours": views.colours()}
+    html = (
+        _environment()
+        .get_template(template)
+        .render(
+            w=words,
+            visitor=visitor,
+            csrf=visitor.session.csrf if visitor else "",
+            path=request.url.path,
+            state=state,
+            version=cvpipe.__version__,
+            amount=amount,
+            tone=views.tone,
+            Role=Role,
+            **content,
+        )
+    )
+    answer = HTMLResponse(html, status)
+    chosen = request.query_params.get("lang")
+    if chosen in ("en", "zh"):
+        answer.set_cookie(LANGUAGE_COOKIE, chosen, max_age=31_536_000, path="/", samesite="lax")
+    return answer
+
+
+@cache
+def _environment() -> Environment:
+    loader = PackageLoader("cvpipe.review", "templates")
+    return Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+
+
+def _narrowing(desk: DeskOf, words: Words) -> dict[str, Any]:
+    """What lists can be narrowed to."""
+    found = overview.choices(desk.district.sites.values())
+    verdicts = sorted(
+        {(g.verdict.question, g.verdict.outcome) for s in desk.district.sites.values() for g in s.standing.values()},
+        key=lambda pair: (list(Question).index(pair[0]), list(Outcome).index(pair[1])),
+    )
+    return {
+        "choices": found,
+        "campaigns": [campaign.name for campaign in desk.ledger.campaigns()],
+        "verdicts": [(f"{q.value}.{o.value}", f"{words.question(q)}: {words.outcome(o)}") for q, o in verdicts],
+        "whys": [(why.value, words.why(why)) for why in Why],
+        "statuses": [(status.value, words.site_status(status)) for status in SiteStatus],
+    }
+
+
+def _rows(request: Request, desk: DeskOf) -> dict[str, Any]:
+    asked = request.query_params
+    texts = ("text", "batch", "owner_system", "sub_district", "status", "outcome", "sort")
+    given = {name: asked[name][:200] for name in texts if name in asked}
+    number = asked.get("page", "1")
+    wanted = overview.Wanted(
+        **given,
+        descending=asked.get("descending") == "1",
+        page=int(number) if number.isdecimal() and len(number) < 8 else 1,
+    )
+    all_sites = desk.district.sites
+    found, count = overview.page_of(all_sites.values(), wanted)
+    pages = max(-(-count // overview.PAGE_ROWS), 1)
+    return {"rows": found, "shown": count, "all": len(all_sites), "wanted": wanted, "pages": pages, "on": today()}
+
+
+def _paths(view: dict[str, Any]) -> list[dict[str, str]]:
+    """Outlines for paper: SVG paths in a square of 1000, y downwards."""
+    pictures = view["pictures"]
+    if pictures is None:
+        return []
+    side = pictures["side_m"]
+    shapes = [("boundary", "", pictures["boundary"]), *(("retained", "", g) for g in [pictures["retained"]] if g)]
+    shapes += [("change", change["kind"], change["geometry"]) for change in pictures["changes"]]
+    return [{"role": role, "kind": kind, "d": _path(plain, side)} for role, kind, plain in shapes]
+
+
+def _path(plain: dict[str, Any], side: float) -> str:
+    polygons = plain["coordinates"] if plain["type"] == "MultiPolygon" else [plain["coordinates"]]
+    rings = [ring for polygon in polygons for ring in polygon]
+    points = (" ".join(f"{1000 * x / side:.1f},{1000 * (1 - y / side):.1f}" for x, y, *_ in ring) for ring in rings)
+    return "".join(f"M{text}Z" for text in points)
+
+
+def static_folder() -> Path:
+    """Scripts, styles and the bundled map library."""
+    return Path(__file__).parent / "static"
+
+
+__all__ = ["problem", "router", "static_folder"]

@@ -1,0 +1,220 @@
+"""The page in a real browser: by keyboard alone, held against what the ledger has afterwards."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cvpipe.domain import Outcome
+from cvpipe.ledger import Ledger, Workspace
+from cvpipe.review.pages import static_folder
+from tests.review.drawn_district import PASSWORD
+from tests.review.served import Server, serving
+
+pytestmark = pytest.mark.browser
+
+#: Where Chromium is: as the variable CHROMIUM says, else where distributions put it.
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+AXE = Path(__file__).parents[2] / "cvpipe" / "review" / "web" / "node_modules" / "axe-core" / "axe.min.js"
+
+#: The machine may be busy with other tests.
+PATIENCE_MS = 60_000
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """A headless browser for all tests of this file."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium on this machine; name one in the variable CHROMIUM")
+    if not (static_folder() / "vendor" / "map.js").is_file():
+        pytest.skip("the map library is not bundled (make web)")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def server(workspace: Workspace) -> Iterator[Server]:
+    """The real command on the drawn district."""
+    with serving(workspace.folder) as running:
+        yield running
+
+
+class Reader:
+    """Somebody at the browser; scripts' errors and refused addresses are gathered in `troubles`."""
+
+    def __init__(self, chromium: Any, address: str, name: str, **settings: Any) -> None:
+        self.context = chromium.new_context(viewport={"width": 1366, "height": 860}, **settings)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(PATIENCE_MS)
+        self.address, self.troubles = address, list[str]()
+        self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
+        self.page.on("console", self._hear)
+        self.page.goto(f"{address}/review")
+        self.page.keyboard.type(name)
+        self.page.keyboard.press("Tab")
+        self.page.keyboard.type(PASSWORD)
+        self.page.keyboard.press("Enter")
+        self.shown()
+
+    def _hear(self, said: Any) -> None:
+        if said.type == "error":
+            self.troubles.append(said.text)
+
+    def shown(self, other_than: str = "") -> str:
+        """Wait until an item is painted, another one than the one named; returns its name."""
+        wait = (
+            f"() => document.documentElement.dataset.shown && document.documentElement.dataset.shown !== {other_than!r}"
+        )
+        self.page.wait_for_function(wait)
+        return str(self.page.evaluate("document.documentElement.dataset.shown"))
+
+    def press(self, key: str) -> str:
+        """One key, and the item that comes next."""
+        before = self.shown()
+        self.page.keyboard.press(key)
+        return self.shown(before)
+
+    def saved(self) -> None:
+        """Wait until nothing is on its way."""
+        self.page.wait_for_function("() => JSON.parse(localStorage.getItem('cvpipe-outbox') ?? '[]').length === 0")
+
+
+def test_ten_items_are_decided_by_one_key_each(chromium: Any, server: Server, ledger: Ledger) -> None:
+    anna = Reader(chromium, server.address, "anna")
+    keys = ("Enter", "c", "1", "2", "4", "7", "x", "g", "Enter", "Enter")
+    items = []
+    for key in keys:
+        items.append(anna.shown())
+        anna.press(key)
+    anna.saved()
+    decisions = [entry.value for entry in ledger.decisions()]
+    assert [f"{d.assessment_key}/{d.question}" for d in decisions] == items
+    reasons = ["", "", "shadow", "season", "vehicle", "other", "", "site_visit", "", ""]
+    assert [d.reason for d in decisions] == reasons
+    assert [d.verdict for d in decisions[6:8]] == [Outcome.NOT_ASSESSABLE] * 2
+    assert all(d.who == "anna" and d.seconds is not None and d.seconds < 600 for d in decisions)
+    machine = {f"{g.assessment_key}/{g.verdict.question}": g.verdict.outcome for g in ledger.given_verdicts()}
+    agrees = [machine[item] is d.verdict for item, d in zip(items, decisions, strict=True)]
+    assert agrees == [True, True, False, False, False, False, False, False, True, True]
+    assert ledger.verify().problems == ()
+    assert anna.troubles == []
+
+
+def test_undo_brings_the_last_item_back(chromium: Any, server: Server, ledger: Ledger) -> None:
+    anna = Reader(chromium, server.address, "anna")
+    first = anna.shown()
+    anna.press("Enter")
+    anna.saved()
+    assert anna.press("u") == first
+    assert [entry.value.reason for entry in ledger.decisions()] == ["", "withdrawn"]
+    anna.press("3")
+    anna.saved()
+    assert ledger.decisions()[-1].value.reason == "misaligned"
+
+
+def test_flicker_shows_the_other_epoch_while_the_key_is_held(chromium: Any, server: Server) -> None:
+    anna = Reader(chromium, server.address, "anna")
+    tag = anna.page.locator("#tag-before")
+    later = tag.inner_text()
+    anna.page.keyboard.down(" ")
+    assert tag.inner_text() != later
+    assert tag.inner_text().startswith("Before")
+    anna.page.keyboard.up(" ")
+    assert tag.inner_text() == later
+    for view in ("swipe", "side", "single"):
+        anna.page.keyboard.press("v")
+        assert anna.page.locator(".stage").get_attribute("data-view") == view
+    assert anna.troubles == []
+
+
+def test_a_polygon_is_drawn_and_saved(chromium: Any, server: Server, ledger: Ledger) -> None:
+    anna = Reader(chromium, server.address, "anna")
+    key = anna.shown().split("/")[0]
+    anna.page.keyboard.press("e")
+    anna.page.locator("[data-edit=draw]").click()
+    anna.page.locator("#edit-kind").select_option("green_added")
+    box = anna.page.locator("#pane-after").bounding_box()
+    assert box is not None
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    for dx, dy in ((-140, 160), (140, 160), (140, 230)):
+        anna.page.mouse.click(middle[0] + dx, middle[1] + dy)
+        anna.page.wait_for_timeout(350)
+    anna.page.mouse.dblclick(middle[0] - 140, middle[1] + 230)
+    anna.page.locator("[data-edit=save]").click()
+    anna.page.wait_for_function("() => document.documentElement.dataset.labelled")
+    label = ledger.labels()[-1].value
+    assert (label.assessment_key, label.who) == (key, "anna")
+    assert sorted(change.kind.value for change in label.changes) == ["green_added", "structure_added"]
+    drawn = next(change for change in label.changes if change.kind.value == "green_added")
+    assert drawn.geometry.geom_type == "Polygon"
+    assert drawn.area_m2 > 50
+    assert anna.troubles == []
+
+
+def test_a_second_person_reviews_blind(chromium: Any, server: Server, ledger: Ledger) -> None:
+    anna = Reader(chromium, server.address, "anna")
+    item = anna.shown()
+    assert item.endswith("/rebound")
+    anna.page.locator("#note").fill("hidden from the second person")
+    anna.page.keyboard.press("Escape")
+    anna.press("Enter")
+    anna.saved()
+    assert "second person" in anna.page.locator("#save-state").inner_text()
+    anna.context.close()  # what anna had before her stays hers for a while
+    bo = Reader(chromium, server.address, "bo")
+    assert bo.shown() == item
+    assert "Second opinion" in bo.page.locator("#tags").inner_text()
+    assert "hidden from" not in bo.page.content()
+    bo.press("Enter")
+    bo.saved()
+    assert [(e.value.who, e.value.second_reviewer) for e in ledger.decisions()] == [("anna", ""), ("bo", "anna")]
+
+
+def test_the_page_is_chinese_for_who_reads_chinese(chromium: Any, server: Server, ledger: Ledger) -> None:
+    anna = Reader(chromium, server.address, "anna", locale="zh-CN")
+    assert anna.page.locator("html").get_attribute("lang") == "zh-CN"
+    text = anna.page.locator("body").inner_text()
+    for word in ("核查", "确认", "阴影", "撤销", "整治后", "反弹"):
+        assert word in text, word
+    anna.press("1")
+    anna.saved()
+    assert ledger.decisions()[0].value.reason == "shadow"
+    anna.page.locator("[data-act=language]").click()
+    anna.shown()
+    assert "Confirm" in anna.page.locator("#decide").inner_text()
+
+
+def test_what_the_server_did_not_acknowledge_is_sent_again(chromium: Any, server: Server, ledger: Ledger) -> None:
+    anna = Reader(chromium, server.address, "anna")
+    item = anna.shown()
+    anna.page.route("**/api/decisions", lambda route: route.abort())
+    anna.press("Enter")
+    anna.page.wait_for_selector("#banner:not([hidden])")
+    assert ledger.decisions() == []
+    anna.page.unroute("**/api/decisions")
+    anna.saved()
+    assert [f"{e.value.assessment_key}/{e.value.question}" for e in ledger.decisions()] == [item]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_have_no_serious_barrier(chromium: Any, server: Server, scheme: str) -> None:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed (npm ci in cvpipe/review/web)")
+    ada = Reader(chromium, server.address, "ada", color_scheme=scheme, bypass_csp=True)
+    for path in ("/review", "/sites", "/overview", "/candidates", "/visits", "/people", "/site?code=S-03"):
+        ada.page.goto(server.address + path)
+        ada.page.wait_for_load_state("networkidle")
+        ada.page.add_script_tag(path=str(AXE))
+        found = ada.page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")["violations"]
+        serious = [
+            (v["id"], [n["html"] for n in v["nodes"]][:3]) for v in found if v["impact"] in ("serious", "critical")
+        ]
+        assert serious == [], path
