@@ -35,12 +35,14 @@ STRIDE = 32
 class Design:
     """What must be known to build the network again before its weights are loaded.
 
-    `encoder` is a name of segmentation-models-pytorch, `decoder_channels` go from stride 16 to stride 2.
+    `encoder` is a name of segmentation-models-pytorch, `decoder_channels` go from stride 16 to stride 2. `kind` names
+    the class that `designs.build_network` makes of it; `change_channels` is of the Siamese network alone.
     """
 
     encoder: str = "tu-mobilenetv2_100"
     decoder_channels: tuple[int, int, int, int] = (96, 64, 48, 32)
     change_channels: int = 32
+    kind: str = "siamese"
 
     def __post_init__(self) -> None:
         assert len(self.decoder_channels) == 4, "four decoder stages: strides 16, 8, 4, 2"
@@ -54,18 +56,52 @@ class Logits(NamedTuple):
     change: Tensor
 
 
-class SiameseNetwork(nn.Module):
-    """Surface maps of two epochs and the structures removed and added between them.
+class ChangeNetwork(nn.Module):
+    """Two epochs in, `Logits` out; what the loop and the bundle need of any design.
 
-    Input pictures are float (N, 3, H, W) in -1..1 (RGB / 127.5 - 1), H and W multiples of 32.
+    Input pictures are float (N, 3, H, W) in -1..1 (RGB / 127.5 - 1), H and W multiples of 32. A design without a
+    surface head (`has_surfaces` False) answers OTHER everywhere.
     """
 
-    def __init__(self, design: Design) -> None:
+    has_surfaces = True
+
+    def __init__(self, design: Design, in_channels: int = 3) -> None:
         super().__init__()
         self.design = design
         self.encoder = smp.encoders.get_encoder(
-            design.encoder, in_channels=3, depth=5, weights=None, **_encoder_options(design.encoder)
+            design.encoder, in_channels=in_channels, depth=5, weights=None, **_encoder_options(design.encoder)
         )
+
+    def freeze_encoder_stages(self, stages: int) -> None:
+        """Keep the stem and the first `stages` block groups of the encoder as they are; 0 freezes nothing.
+
+        They hold edges and textures, which any pictures teach alike, at the highest resolution and cost. Raises
+        BundleError for an encoder that is not built of a stem and block groups (MobileNet, EfficientNet are).
+        """
+        if not stages:
+            return
+        model = getattr(self.encoder, "model", None)
+        if not all(hasattr(model, part) for part in ("conv_stem", "bn1", "blocks")):
+            raise BundleError(
+                "has no stem and block groups that could be frozen",
+                where=self.design.encoder,
+                remedy="Set `frozen_encoder_stages` to 0.",
+            )
+        for module in (model.conv_stem, model.bn1, *model.blocks[:stages]):  # type: ignore[union-attr]
+            module.requires_grad_(False)
+
+    def freeze_encoder_statistics(self) -> None:
+        """Keep the encoder's batch norms in evaluation mode: weights whose norms are folded have no statistics."""
+        for module in self.encoder.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eval()
+
+
+class SiameseNetwork(ChangeNetwork):
+    """Surface maps of two epochs and the structures removed and added between them."""
+
+    def __init__(self, design: Design) -> None:
+        super().__init__(design)
         self.decoder = UnetDecoder(
             encoder_channels=self.encoder.out_channels, decoder_channels=design.decoder_channels, n_blocks=4
         )
@@ -81,22 +117,6 @@ class SiameseNetwork(nn.Module):
         change = self.change_head(feat_b, feat_a, surf_b, surf_a)
         size = before.shape[-2:]
         return Logits(*(_resized(x, size) for x in (surf_b, surf_a, change)))
-
-    def freeze_encoder_stages(self, stages: int) -> None:
-        """Keep the stem and the first `stages` block groups of the encoder as they are; 0 freezes nothing.
-
-        They hold edges and textures, which any pictures teach alike, at the highest resolution and cost.
-        """
-        model = self.encoder.model
-        frozen = [model.conv_stem, model.bn1, *model.blocks[:stages]] if stages else []
-        for module in frozen:
-            module.requires_grad_(False)
-
-    def freeze_encoder_statistics(self) -> None:
-        """Keep the encoder's batch norms in evaluation mode: weights whose norms are folded have no statistics."""
-        for module in self.encoder.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.eval()
 
 
 class _ChangeHead(nn.Module):
@@ -126,12 +146,15 @@ def structure_margin(surfaces: Tensor) -> Tensor:
     return structure - torch.logsumexp(others.float(), dim=1, keepdim=True)
 
 
-def load_encoder(network: SiameseNetwork, tensors: Mapping[str, np.ndarray]) -> None:
+def load_encoder(network: ChangeNetwork, tensors: Mapping[str, np.ndarray]) -> None:
     """Start the encoder from tensors that bear timm's names (a head, if present, is left out).
 
-    Raises BundleError where a tensor is missing or of another shape.
+    An encoder that takes both epochs at once gets the first convolution twice, halved, so that its sum stays of the
+    same size (as timm adapts weights to more channels). Raises BundleError where a tensor is missing or of another
+    shape.
     """
     model = network.encoder.model
+    tensors = _for_epochs(tensors, network.encoder.out_channels[0] // 3)
     own = {k: v for k, v in model.state_dict().items() if not k.endswith("num_batches_tracked")}
     wrong = [k for k, v in own.items() if k not in tensors or tuple(tensors[k].shape) != tuple(v.shape)]
     if wrong:
@@ -141,6 +164,14 @@ def load_encoder(network: SiameseNetwork, tensors: Mapping[str, np.ndarray]) -> 
             remedy="Take weights that were made for this encoder.",
         )
     model.load_state_dict({k: torch.from_numpy(np.array(tensors[k])) for k in own}, strict=False)
+
+
+def _for_epochs(tensors: Mapping[str, np.ndarray], epochs: int) -> Mapping[str, np.ndarray]:
+    """Encoder tensors for an input of several pictures on each other."""
+    stem = "conv_stem.weight"
+    if epochs == 1 or stem not in tensors:
+        return tensors
+    return {**tensors, stem: np.concatenate([tensors[stem]] * epochs, axis=1) / epochs}
 
 
 def _encoder_options(name: str) -> dict[str, object]:

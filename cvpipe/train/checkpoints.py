@@ -1,32 +1,147 @@
-"""Networks out of the checkpoints that training jobs leave."""
+"""All that a job needs to go on: written whole or not at all, read without running anything in it.
+
+Networks also start from checkpoints of other jobs, and from bundles.
+"""
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from cvpipe.errors import DatasetError
-from cvpipe.network.architecture import Design, SiameseNetwork
-from cvpipe.train.settings import DesignSettings
+from cvpipe.errors import DatasetError, SettingsError
+from cvpipe.network.architecture import ChangeNetwork, Design, SiameseNetwork
+from cvpipe.network.bundle import ITEM, models_dir, read_module
+from cvpipe.network.designs import build_network
+from cvpipe.settings import parse_settings
+from cvpipe.train.settings import DesignSettings, TrainSettings
 
 
-def load_average(network: SiameseNetwork, checkpoint: Path) -> None:
-    """Give `network` the averaged weights of a job's checkpoint. Raises DatasetError where it does not fit."""
-    try:
-        content = torch.load(checkpoint, map_location="cpu", weights_only=True)
-        network.load_state_dict(content["average"])
-    except (OSError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
+@dataclass
+class State:
+    """A job between two steps: the network, its averaged weights, the optimiser, steps and seconds so far.
+
+    Nothing else is needed to go on exactly: a pair has its chance from its number, a step from its own.
+    """
+
+    network: ChangeNetwork
+    average: ChangeNetwork
+    optimiser: torch.optim.Optimizer
+    step: int = 0
+    seconds: float = 0.0
+
+
+def save(state: State, path: Path, settings: TrainSettings) -> None:
+    """Write a checkpoint; the one before it stays until the new one is whole and on the disk."""
+    content = {
+        "network": state.network.state_dict(),
+        "average": state.average.state_dict(),
+        "optimiser": state.optimiser.state_dict(),
+        "step": state.step,
+        "seconds": state.seconds,
+        "settings": settings.model_dump_json(),
+    }
+    part = path.with_name(path.name + ".part")
+    with part.open("wb") as file:
+        torch.save(content, file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.rename(path)
+
+
+def resume(state: State, path: Path, settings: TrainSettings, device: torch.device) -> None:
+    """Set `state` to a checkpoint's. Raises DatasetError for one of another recipe, and for one that is damaged."""
+    content = _content(path, device)
+    theirs, ours = _settings_in(content, path).recipe, settings.recipe
+    other = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
+    if other:
         raise DatasetError(
-            f"no checkpoint of this design ({type(error).__name__})",
-            where=checkpoint,
-            remedy="Run the job that makes it first, or correct the path in the settings.",
+            f"a checkpoint of other settings ({', '.join(other)})",
+            where=path,
+            remedy="Take the settings back, or train into another --work folder.",
+        )
+    state.network.load_state_dict(content["network"])
+    state.average.load_state_dict(content["average"])
+    state.optimiser.load_state_dict(content["optimiser"])
+    state.step, state.seconds = content["step"], content["seconds"]
+
+
+def load_average(network: ChangeNetwork, start: Path) -> None:
+    """Give `network` the weights of a bundle, or the averaged ones of a job's checkpoint.
+
+    Raises DatasetError where they do not fit its design.
+    """
+    try:
+        if is_bundle(start):
+            network.load_state_dict(read_module(start).state_dict())
+        else:
+            network.load_state_dict(_content(start, torch.device("cpu"))["average"])
+    except (KeyError, RuntimeError) as error:
+        raise _unfit(start, error) from error
+
+
+def averaged_network(start: Path) -> SiameseNetwork:
+    """The network of a bundle, or the averaged one of a job's checkpoint, ready to be asked on the CPU.
+
+    Raises DatasetError where it has no surface head.
+    """
+    network = read_module(start) if is_bundle(start) else _averaged(start)
+    if not isinstance(network, SiameseNetwork):
+        raise DatasetError(
+            "its network names no surfaces", where=start, remedy="Let a network of kind `siamese` guess the labels."
+        )
+    return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+
+
+def _averaged(checkpoint: Path) -> ChangeNetwork:
+    design = _settings_in(_content(checkpoint, torch.device("cpu")), checkpoint).design
+    network = network_of(design)
+    load_average(network, checkpoint)
+    return network
+
+
+def network_of(design: DesignSettings) -> ChangeNetwork:
+    """The network of a job's design, with random weights. Raises SettingsError for an encoder that there is not."""
+    try:
+        return build_network(Design(**design.model_dump()))
+    except (KeyError, RuntimeError, ValueError) as error:
+        raise SettingsError(
+            f"an encoder that cannot be built ({error})",
+            where=design.encoder,
+            remedy="Name one of segmentation-models-pytorch, or tu- and a name of timm with five strides.",
         ) from error
 
 
-def averaged_network(design: DesignSettings, checkpoint: Path) -> SiameseNetwork:
-    """The averaged network of a job's checkpoint, ready to be asked on the CPU."""
-    network = SiameseNetwork(Design(**design.model_dump()))
-    load_average(network, checkpoint)
-    return network.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
+def is_bundle(start: Path) -> bool:
+    """Whether weights come from a bundle, by its folder or by the name of a released one."""
+    return (start / ITEM).is_file() or (models_dir() / start / ITEM).is_file()
+
+
+def _content(path: Path, device: torch.device) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except (OSError, EOFError, RuntimeError, pickle.UnpicklingError) as error:
+        raise _unfit(path, error) from error
+    return content
+
+
+def _settings_in(content: dict[str, Any], path: Path) -> TrainSettings:
+    """The settings of the job that wrote a checkpoint; keys that it did not know yet have their usual values."""
+    try:
+        raw = json.loads(content["settings"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _unfit(path, error) from error
+    return parse_settings(raw, TrainSettings, where=path)
+
+
+def _unfit(path: Path, error: Exception) -> DatasetError:
+    return DatasetError(
+        f"no checkpoint or bundle of this design ({type(error).__name__})",
+        where=path,
+        remedy="Run the job that makes it first, or correct the path in the settings.",
+    )

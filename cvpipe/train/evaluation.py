@@ -7,27 +7,32 @@ so tiling, blending and thresholds are those of `cvpipe detect`. Single pictures
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cvpipe.detect.alignment import registration
-from cvpipe.detect.maps import compare
+from cvpipe.detect.maps import PROBABILITY_SCALE, PairMaps, compare
 from cvpipe.detect.prediction import Network
-from cvpipe.domain import ChangeKind, Registration
+from cvpipe.domain import SURFACES, ChangeKind, Registration, Surface
 from cvpipe.errors import DatasetError
 from cvpipe.geo import Grid
-from cvpipe.imagery.alignment import later_grid
+from cvpipe.imagery.later import read_later
 from cvpipe.imagery.pairing import common_grid
 from cvpipe.imagery.reading import Patch, SceneReader
 from cvpipe.imagery.warping import same_crs
 from cvpipe.train import metrics
-from cvpipe.train.folders import Dataset, LabelledPicture, Target, read_label, targets_of
-from cvpipe.train.metrics import IGNORE, Interval, Mask, Tally
+from cvpipe.train.disturbance import Disturbance
+from cvpipe.train.folders import STRUCTURE_KINDS, Dataset, LabelledPicture, Target, read_label, targets_of
+from cvpipe.train.metrics import IGNORE, AreaErrors, Interval, Mask, Tally
+from cvpipe.train.reliability import Reliability, untempered, untempered_class
 
 NOT_ASSESSABLE = 255
 
@@ -43,6 +48,37 @@ class Answer:
     surface_before: Mask | None = None
     surface_after: Mask | None = None
     change: Mapping[ChangeKind, Mask] = field(default_factory=dict)
+    chances: Chances | None = None
+
+
+@dataclass(frozen=True)
+class Chances:
+    """How sure a method is, uint8 (H, W) in steps of 1/254, 255 = not assessable: structure at both epochs, changes.
+
+    `plain_…` are the same without the temperatures that calibrate them.
+    """
+
+    structure: tuple[Mask, Mask]
+    plain_structure: tuple[Mask, Mask]
+    change: Mapping[ChangeKind, Mask]
+    plain_change: Mapping[ChangeKind, Mask]
+
+    @classmethod
+    def of(cls, maps: PairMaps, temperatures: tuple[float, float]) -> Chances:
+        """From a comparison, and the temperatures of surfaces and changes that are in it."""
+        epochs = maps.chance_before, maps.chance_after
+        index, (of_surface, of_change) = SURFACES.index(Surface.STRUCTURE), temperatures
+        plain = [
+            _stored(untempered_class(c / PROBABILITY_SCALE, index, of_surface), c[index] == NOT_ASSESSABLE)
+            for c in epochs
+        ]
+        kinds = {kind: maps.probability[kind] for kind in STRUCTURE_KINDS}
+        return cls(
+            (epochs[0][index], epochs[1][index]),
+            (plain[0], plain[1]),
+            kinds,
+            {k: _stored(untempered(p / PROBABILITY_SCALE, of_change), p == NOT_ASSESSABLE) for k, p in kinds.items()},
+        )
 
 
 class Method(Protocol):
@@ -62,9 +98,10 @@ class Method(Protocol):
 
 @dataclass(frozen=True)
 class NetworkMethod:
-    """A network, asked as `cvpipe detect` asks it."""
+    """A network, asked as `cvpipe detect` asks it. `temperatures`: those of its surfaces and changes."""
 
     network: Network
+    temperatures: tuple[float, float] = (1.0, 1.0)
 
     @property
     def name(self) -> str:
@@ -84,7 +121,24 @@ class NetworkMethod:
     def answer(self, before: Patch, after: Patch) -> Answer:
         """Surfaces and changes of `detect.compare`."""
         maps = compare(self.network, before, after)
-        return Answer(maps.surface_before, maps.surface_after, maps.change)
+        chances = Chances.of(maps, self.temperatures)
+        if not getattr(self.network, "answers_surfaces", True):
+            return Answer(change={kind: maps.change[kind] for kind in STRUCTURE_KINDS}, chances=chances)
+        return Answer(maps.surface_before, maps.surface_after, maps.change, chances)
+
+
+@dataclass(frozen=True)
+class Reliabilities:
+    """How sure a method was of one target, pixel by pixel, with temperature and without; and of whole polygons."""
+
+    pixels: Reliability
+    plain_pixels: Reliability
+    polygons: Reliability
+
+    def __add__(self, other: Reliabilities) -> Reliabilities:
+        return Reliabilities(
+            self.pixels + other.pixels, self.plain_pixels + other.plain_pixels, self.polygons + other.polygons
+        )
 
 
 @dataclass(frozen=True)
@@ -92,7 +146,8 @@ class PictureScore:
     """One method's counts on one picture, by the name of the target.
 
     `assessed_share` is the part of the labelled ground that the method answered for, `shift_px` what was taken off the
-    later epoch (x, y; pixels of the method's grid), `seconds` the time of the answer without reading.
+    later epoch (x, y; pixels of the method's grid), `seconds` the time of the answer without reading. `reliability`
+    holds what was said how surely, by the target's name with and without temperature, and of its polygons.
     """
 
     stem: str
@@ -102,6 +157,7 @@ class PictureScore:
     shift_px: tuple[float, float]
     seconds: float
     tallies: Mapping[str, Tally]
+    reliability: Mapping[str, Reliabilities] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -124,6 +180,15 @@ class MethodScore:
             if target in picture.tallies:
                 places[picture.place] = places.get(picture.place, Tally()) + picture.tallies[target]
         return metrics.intervals(list(places.values()))
+
+    def areas(self, target: str) -> AreaErrors | None:
+        """Errors of area over the pictures that show enough of it."""
+        return AreaErrors.of([p.tallies[target] for p in self.pictures if target in p.tallies])
+
+    def reliability(self, target: str) -> Reliabilities | None:
+        """Summed over the pictures; None where the method does not say how sure it is."""
+        parts = [p.reliability[target] for p in self.pictures if target in p.reliability]
+        return sum(parts[1:], parts[0]) if parts else None
 
     def pictures_with(self, target: str) -> int:
         """Number of pictures that have this target's label."""
@@ -180,20 +245,32 @@ def evaluate(
     *,
     align: bool = True,
     limit: int | None = None,
+    disturbance: Disturbance | None = None,
+    margin_m: float = 0.0,
     step: Callable[[str], None] = lambda _: None,
 ) -> Evaluation:
     """Score `methods` on `dataset`, at most `limit` pictures of it; `step(stem)` is called after each picture.
 
+    The later epoch (the one picture, where there is no other) is seen through `disturbance`. `margin_m`: ground within
+    this distance of a picture's edge is not scored, so that a shift changes nothing about what is.
     Raises DatasetError (SceneError for pictures) that names the file which does not fit.
     """
     pictures = dataset.limited(limit)
     scores: list[list[PictureScore]] = [[] for _ in methods]
     for picture in pictures:
-        for column, score in zip(scores, _picture_scores(dataset, picture, methods, align), strict=True):
+        seen = LabelledPair(dataset, picture, align=align, disturbance=disturbance, margin_m=margin_m)
+        for column, score in zip(scores, seen.scores(methods), strict=True):
             column.append(score)
         step(picture.stem)
     columns = [MethodScore(m.name, m.digest, m.gsd_m, tuple(column)) for m, column in zip(methods, scores, strict=True)]
     return Evaluation(dataset, _targets(dataset), tuple(columns))
+
+
+def main_target(evaluation: Evaluation) -> Target | None:
+    """What a data set is judged by: the first target that the first method answers, a change where one is labelled."""
+    first = evaluation.scores[0]
+    answered = [t for t in evaluation.targets if first.pictures_with(t.name)]
+    return next((t for t in answered if t.changes), answered[0] if answered else None)
 
 
 def _targets(dataset: Dataset) -> tuple[Target, ...]:
@@ -202,21 +279,65 @@ def _targets(dataset: Dataset) -> tuple[Target, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _picture_scores(
-    dataset: Dataset, picture: LabelledPicture, methods: Sequence[Method], align: bool
-) -> Iterator[PictureScore]:
-    with ExitStack() as stack:
-        before = stack.enter_context(SceneReader(picture.before, gsd_m=picture.gsd_m))
-        after = before
-        if picture.after is not None:
-            after = stack.enter_context(SceneReader(picture.after, gsd_m=picture.gsd_m))
+@dataclass(frozen=True)
+class LabelledPair:
+    """One picture or pair of a data set, and how it is looked at (see `evaluate`)."""
+
+    dataset: Dataset
+    picture: LabelledPicture
+    align: bool = True
+    disturbance: Disturbance | None = None
+    margin_m: float = 0.0
+
+    def scores(self, methods: Sequence[Method]) -> Iterator[PictureScore]:
+        """Each method's counts, in order."""
+        with self.readers() as (before, after):
+            own, _ = self.aligned(before, after, before.grid)
+            labels = self.labels(own)
+            for method in methods:
+                found = self.aligned(before, after, self.grid_of(method, before, after))
+                yield _score(method, self.picture, labels, found, before.grid)
+
+    @contextmanager
+    def readers(self) -> Iterator[tuple[SceneReader, SceneReader]]:
+        """Both epochs, open; a single picture is both."""
+        later = self.picture.before if self._still else self.picture.after
+        with ExitStack() as stack:
+            before = stack.enter_context(self._open(self.picture.before, disturbed=later is None))
+            after = before if later is None else stack.enter_context(self._open(later, disturbed=True))
             _refuse_unequal(before, after)
-        align = align and picture.after is not None
-        own, _ = _aligned(before, after, before.grid, align)
-        labels = _labels(dataset, picture, own[0].valid & own[1].valid)
-        for method in methods:
-            grid = before.grid if method.gsd_m is None else common_grid(before, after, method.gsd_m)
-            yield _score(method, picture, labels, _aligned(before, after, grid, align), before.grid)
+            yield before, after
+
+    def aligned(self, before: SceneReader, after: SceneReader, grid: Grid) -> Aligned:
+        """Both epochs on one grid, and the shift that was taken off the later one."""
+        return _aligned(before, after, grid, self.align and before is not after)
+
+    @staticmethod
+    def grid_of(method: Method, before: SceneReader, after: SceneReader) -> Grid:
+        """The grid that a method is asked on."""
+        return before.grid if method.gsd_m is None else common_grid(before, after, method.gsd_m)
+
+    def labels(self, seen: tuple[Patch, Patch]) -> Labels:
+        """The masks of every target; ground that an epoch does not show, and the margin, are ignored."""
+        inside = seen[0].valid & seen[1].valid
+        margin = math.ceil(self.margin_m / seen[0].grid.ground_pixel_m())
+        if margin:
+            inner = np.zeros_like(inside)
+            inner[margin:-margin, margin:-margin] = True
+            inside &= inner
+        masks = _labels(self.dataset, self.picture, inside)
+        if self._still:
+            return {t: np.where(mask == IGNORE, IGNORE, 0).astype(np.uint8) for t, mask in masks.items() if t.changes}
+        return masks
+
+    @property
+    def _still(self) -> bool:
+        return self.disturbance is not None and self.disturbance.still
+
+    def _open(self, path: Path, *, disturbed: bool) -> SceneReader:
+        if self.disturbance is None or not disturbed:
+            return SceneReader(path, gsd_m=self.picture.gsd_m)
+        return self.disturbance.open(path, self.picture.gsd_m, self.picture.stem)
 
 
 def _refuse_unequal(before: SceneReader, after: SceneReader) -> None:
@@ -229,13 +350,13 @@ def _refuse_unequal(before: SceneReader, after: SceneReader) -> None:
         )
 
 
-def _aligned(
-    before: SceneReader, after: SceneReader, grid: Grid, align: bool
-) -> tuple[tuple[Patch, Patch], Registration]:
+Aligned = tuple[tuple[Patch, Patch], Registration]
+
+
+def _aligned(before: SceneReader, after: SceneReader, grid: Grid, align: bool) -> Aligned:
     """Both epochs on one grid; the later one is moved back by the shift that was found."""
     found = registration(before, after, grid) if align else Registration()
-    later = replace(after.read(later_grid(grid, found, grid)), grid=grid)
-    return (before.read(grid), later), found
+    return (before.read(grid), read_later(after, grid, found, grid)), found
 
 
 Labels = Mapping[Target, Mask]
@@ -258,14 +379,14 @@ def _score(
     method: Method,
     picture: LabelledPicture,
     labels: Labels,
-    aligned: tuple[tuple[Patch, Patch], Registration],
+    aligned: Aligned,
     label_grid: Grid,
 ) -> PictureScore:
     (before, after), found = aligned
     started = time.perf_counter()
     answer = method.answer(before, after)
     seconds = time.perf_counter() - started
-    said = {t: carried(mask, before.grid, label_grid) for t in labels if (mask := _said(answer, t)) is not None}
+    said = {t: carried(mask, before.grid, label_grid) for t in labels if (mask := answer_to(answer, t)) is not None}
     pixel_m2 = label_grid.pixel_area_m2()
     return PictureScore(
         stem=picture.stem,
@@ -275,7 +396,50 @@ def _score(
         shift_px=found.shift_px,
         seconds=seconds,
         tallies={t.name: metrics.tally(labels[t], mask, pixel_m2) for t, mask in said.items()},
+        reliability={
+            t.name: sure
+            for t, mask in said.items()
+            if (sure := _reliability(t, labels[t], mask, answer, before.grid, label_grid)) is not None
+        },
     )
+
+
+def _reliability(
+    target: Target, label: Mask, said: Mask, answer: Answer, source: Grid, label_grid: Grid
+) -> Reliabilities | None:
+    pair = None if answer.chances is None else _chances(answer.chances, target)
+    if pair is None:
+        return None
+    chance, plain = (carried(mask, source, label_grid) for mask in pair)
+    counted = (label != IGNORE) & (chance != NOT_ASSESSABLE)
+    truth = label[counted] == 1
+    per_object = metrics.object_chances(label, said, chance / PROBABILITY_SCALE, label_grid.pixel_area_m2())
+    return Reliabilities(
+        Reliability.of(chance[counted] / PROBABILITY_SCALE, truth),
+        Reliability.of(plain[counted] / PROBABILITY_SCALE, truth),
+        Reliability.of(*per_object),
+    )
+
+
+def _chances(chances: Chances, target: Target) -> tuple[Mask, Mask] | None:
+    """Stored probabilities of a target with and without temperature; of any of several kinds, held to be exclusive."""
+    if target.surface is not None:
+        epoch = int(target.epoch == "after")
+        known = target.surface is Surface.STRUCTURE
+        return (chances.structure[epoch], chances.plain_structure[epoch]) if known else None
+    if not set(target.changes) <= set(chances.change):
+        return None
+    summed = [_any([of[kind] for kind in target.changes]) for of in (chances.change, chances.plain_change)]
+    return summed[0], summed[1]
+
+
+def _any(chances: Sequence[Mask]) -> Mask:
+    total = np.minimum(sum(chance.astype(np.int64) for chance in chances), PROBABILITY_SCALE)
+    return np.where(chances[0] == NOT_ASSESSABLE, NOT_ASSESSABLE, total).astype(np.uint8)
+
+
+def _stored(chance: NDArray[np.floating], unknown: NDArray[np.bool_]) -> Mask:
+    return np.where(unknown, NOT_ASSESSABLE, np.rint(chance * PROBABILITY_SCALE)).astype(np.uint8)
 
 
 def _assessed_share(labels: Labels, said: Labels) -> float:
@@ -288,7 +452,7 @@ def _assessed_share(labels: Labels, said: Labels) -> float:
     return answered / asked if asked else 1.0
 
 
-def _said(answer: Answer, target: Target) -> Mask | None:
+def answer_to(answer: Answer, target: Target) -> Mask | None:
     """The answer to one target, uint8 (H, W): 1, 0, 255 not assessable. Of several kinds of change any one will do.
 
     None where the method says nothing of it.
@@ -332,7 +496,22 @@ def _method_json(score: MethodScore, targets: Sequence[Target]) -> dict[str, Any
         "seconds": round(score.seconds, 3),
         "assessed_share": round(score.assessed_share, 4),
         "targets": {t.name: _target_json(score, t.name) for t in targets if score.pictures_with(t.name)},
-        "pictures": [asdict(picture) for picture in score.pictures],
+        "pictures": [_picture_json(picture) for picture in score.pictures],
+    }
+
+
+def _picture_json(picture: PictureScore) -> dict[str, Any]:
+    """A picture's counts; how sure the method was is summed up elsewhere."""
+    return asdict(replace(picture, reliability={}))
+
+
+def _calibration_json(found: Reliabilities | None) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    parts = {"pixels": found.pixels, "without_temperature": found.plain_pixels, "polygons": found.polygons}
+    return {
+        name: {"ece": one.ece, "ece_unsure": one.unsure_ece, "said_so_count": one.points()}
+        for name, one in parts.items()
     }
 
 
@@ -343,6 +522,8 @@ def _target_json(score: MethodScore, target: str) -> dict[str, Any]:
         "pictures": score.pictures_with(target),
         "figures": asdict(metrics.figures(total)),
         "intervals": score.intervals(target),
+        "area_errors": None if (areas := score.areas(target)) is None else asdict(areas),
+        "calibration": _calibration_json(score.reliability(target)),
         "pixels": asdict(total.pixels),
         "objects": asdict(total.objects),
         "objects_by_size_m2": {name: asdict(counts) for name, counts in sizes},
@@ -352,11 +533,16 @@ def _target_json(score: MethodScore, target: str) -> dict[str, Any]:
 
 __all__ = [
     "Answer",
+    "Chances",
     "Evaluation",
+    "LabelledPair",
     "Method",
     "MethodScore",
     "NetworkMethod",
     "PictureScore",
+    "Reliabilities",
+    "answer_to",
     "carried",
     "evaluate",
+    "main_target",
 ]

@@ -171,6 +171,13 @@ def read_dataset(path: Path, *, gsd_m: float | None = None) -> Dataset:
         settings, folder = read_settings(path / DESCRIPTION, DatasetSettings), path
     else:
         settings, folder = _recognised(path), path
+    return described(settings, folder, gsd_m=gsd_m)
+
+
+def described(settings: DatasetSettings, folder: Path, *, gsd_m: float | None = None) -> Dataset:
+    """The data set in a folder, as settings describe it. Errors as of `read_dataset`."""
+    if not folder.is_dir():
+        raise DatasetError("no such folder", where=folder, remedy="Correct the path of the data set.")
     pictures = _pictures(settings, folder, gsd_m)
     named = {label.folder for label in settings.labels}
     unused = sorted(
@@ -356,6 +363,7 @@ __all__ = [
     "LabelledPicture",
     "Provenance",
     "Target",
+    "described",
     "read_dataset",
     "read_label",
     "targets_of",

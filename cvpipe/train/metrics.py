@@ -35,6 +35,9 @@ MATCH_IOU = 0.5
 SIZE_LIMITS_M2 = (16.0, 64.0, 256.0)
 SIZE_CLASSES = ("<16", "16-64", "64-256", ">256")
 
+#: Labelled area below which a picture has no error of area, m²: a few pixels of edge would decide it.
+SMALLEST_AREA_M2 = 100.0
+
 #: Bootstrap over places: resamples, confidence level and seed. 1,000 resamples hold a 90 % interval to about ±1 %.
 RESAMPLES = 1000
 LEVEL = 0.90
@@ -165,6 +168,49 @@ def count_objects(label: Mask, predicted: Mask, pixel_area_m2: float) -> tuple[O
     )
 
 
+def area_error(tally: Tally) -> float | None:
+    """(predicted − labelled) / labelled area of one picture; None below `SMALLEST_AREA_M2` labelled, or on no ground.
+
+    Pixels on ignored ground count on neither side.
+    """
+    p = tally.pixels
+    if not p.unlabelled:
+        return None
+    pixel_m2 = tally.unchanged_m2 / p.unlabelled
+    if p.labelled * pixel_m2 < SMALLEST_AREA_M2:
+        return None
+    return (p.false_positive - p.false_negative) / p.labelled
+
+
+@dataclass(frozen=True)
+class AreaErrors:
+    """Relative errors of area over pictures: their number, median, and median and 90th percentile of their size."""
+
+    pictures: int
+    median: float
+    median_size: float
+    size_90: float
+
+    @classmethod
+    def of(cls, tallies: Sequence[Tally]) -> AreaErrors | None:
+        """None where no picture has enough labelled area."""
+        errors = np.array([e for t in tallies if (e := area_error(t)) is not None])
+        if not len(errors):
+            return None
+        size_50, size_90 = np.quantile(np.abs(errors), [0.5, 0.9])
+        return cls(len(errors), float(np.median(errors)), float(size_50), float(size_90))
+
+
+def object_chances(
+    label: Mask, predicted: Mask, chance: NDArray[np.floating], pixel_area_m2: float
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Mean of `chance` (H, W) over each predicted object, and whether the object is right (see `ObjectCounts`)."""
+    said = _Objects.of(predicted == 1, pixel_area_m2)
+    said = said.kept(said.covered_by(label == IGNORE) < 0.5)
+    sums = np.bincount(said.numbers.ravel(), weights=chance.ravel(), minlength=int(said.numbers.max()) + 1)
+    return np.asarray(sums[said.ids] / np.maximum(said.pixels, 1)), said.covered_by(label == 1) >= FOUND_SHARE
+
+
 @dataclass(frozen=True)
 class _Objects:
     """Connected pixels of a mask: `numbers` (H, W) int32, 0 = none; `ids` and `pixels` of those big enough."""
@@ -260,6 +306,42 @@ def intervals(
     return {name: _interval([getattr(d, name) for d in drawn], level) for name in names}
 
 
+def paired_intervals(
+    ours: Sequence[Tally],
+    theirs: Sequence[Tally],
+    *,
+    resamples: int = RESAMPLES,
+    level: float = LEVEL,
+    seed: int = SEED,
+) -> dict[str, Interval | None]:
+    """Bootstrap interval of each figure's difference, ours − theirs; one tally of either per place, in one order.
+
+    Both are drawn from the same places each time, so that what a place adds to both cancels out. None as `intervals`.
+    """
+    names = [f.name for f in fields(Figures)]
+    drawn = paired_draws(ours, theirs, resamples=resamples, seed=seed)
+    return {name: _interval([_minus(a, b, name) for a, b in drawn], level) if drawn else None for name in names}
+
+
+def paired_draws(
+    ours: Sequence[Tally], theirs: Sequence[Tally], *, resamples: int = RESAMPLES, seed: int = SEED
+) -> list[tuple[Figures, Figures]]:
+    """Figures of both on the same resampled places, one pair a resample; none with fewer than two places."""
+    assert len(ours) == len(theirs), "one tally of either per place"
+    count = len(ours)
+    if count < 2:
+        return []
+    rows = [np.stack([_as_row(t) for t in tallies]) for tallies in (ours, theirs)]
+    draws = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), resamples)
+    one, other = ([figures(_from_row(row)) for row in draws @ counts] for counts in rows)
+    return list(zip(one, other, strict=True))
+
+
+def _minus(one: Figures, other: Figures, name: str) -> float | None:
+    a, b = getattr(one, name), getattr(other, name)
+    return None if a is None or b is None else a - b
+
+
 def _interval(values: Sequence[float | None], level: float) -> Interval | None:
     known = [v for v in values if v is not None]
     if len(known) <= len(values) / 2:
@@ -303,15 +385,21 @@ __all__ = [
     "SEED",
     "SIZE_CLASSES",
     "SIZE_LIMITS_M2",
+    "SMALLEST_AREA_M2",
+    "AreaErrors",
     "Figures",
     "Interval",
     "Mask",
     "ObjectCounts",
     "PixelCounts",
     "Tally",
+    "area_error",
     "count_objects",
     "count_pixels",
     "figures",
     "intervals",
+    "object_chances",
+    "paired_draws",
+    "paired_intervals",
     "tally",
 ]

@@ -1,17 +1,12 @@
-"""Pairs of epochs to learn from: cut from labelled pictures with simulated change, or from the drawn world.
+"""Pairs of epochs to learn from: cut from labelled pictures with simulated change, or from two real or drawn epochs.
 
 Pair number i of a data set is always the same pair, whatever process makes it: all its chance comes from (seed, i).
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
-from multiprocessing import get_context
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -20,17 +15,11 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from cvpipe.domain import Surface
-from cvpipe.errors import DatasetError
-from cvpipe.train import pictures
 from cvpipe.train.augment import Cut, Light, coarsened, crop, displaced
-from cvpipe.train.checkpoints import averaged_network
-from cvpipe.train.pictures import Picture, Pixels
-from cvpipe.train.self_labels import guessed_scenes
-from cvpipe.train.settings import DrawnSource, GuessedSource, PictureSource, TrainSettings, shared_path
+from cvpipe.train.materials import Material
+from cvpipe.train.pictures import EpochPair, Item, Picture, Pixels
+from cvpipe.train.settings import TrainSettings
 from cvpipe.train.simulate import Banks, Cutout, Epoch, alter_ground, change_labels, simulate_change
-from cvpipe.world import draw_patch
-
-LOG = logging.getLogger(__name__)
 
 #: Side of the ground textures kept for filling, px, and how many of each surface are kept.
 TEXTURE_PX, TEXTURES = 96, 160
@@ -38,26 +27,6 @@ TEXTURE_PX, TEXTURES = 96, 160
 COARSENESS = (1.3, 2.2)
 #: Structures cut out for pasting: smallest and largest side, m, and how many are kept.
 CUTOUT_SIDES_M, CUTOUTS = (3.0, 60.0), 1500
-
-
-@dataclass(frozen=True)
-class DrawnPair:
-    """Two epochs of a drawn patch, with the labels (2, H, W) of what was removed and added."""
-
-    pixels: tuple[Pixels, Pixels]
-    surface: tuple[Pixels, Pixels]
-    change: Pixels
-    gsd_m: float
-    place: str
-
-
-@dataclass(frozen=True)
-class Material:
-    """All that pairs of one source are made from."""
-
-    items: Sequence[Picture | DrawnPair]
-    weight: float
-    gsd_range_m: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -106,8 +75,8 @@ class PairDataset(Dataset[dict[str, Tensor]]):
         rng = np.random.default_rng((self._seed, index))
         material = self._materials[rng.choice(len(self._materials), p=self._shares)]
         item = material.items[int(rng.integers(len(material.items)))]
-        if isinstance(item, DrawnPair):
-            before, after, change = self._from_drawn(item, material, rng)
+        if isinstance(item, EpochPair):
+            before, after, change = self._from_epochs(item, material, rng)
         else:
             before, after, change = self._simulated(item, material, rng)
         return self._seen(before, after, change, rng)
@@ -122,19 +91,19 @@ class PairDataset(Dataset[dict[str, Tensor]]):
             alter_ground(after if rng.random() < 0.5 else before, self._banks, rng)
         return before, after, change_labels(before, after)
 
-    def _from_drawn(
-        self, drawn: DrawnPair, material: Material, rng: np.random.Generator
+    def _from_epochs(
+        self, seen: EpochPair, material: Material, rng: np.random.Generator
     ) -> tuple[Epoch, Epoch, Pixels]:
         first, second = (0, 1) if rng.random() < 0.5 else (1, 0)
-        change = drawn.change if first == 0 else drawn.change[::-1]
-        if rng.random() < self._settings.unchanged_share / 2:  # drawn patches are unchanged for the greater part anyway
-            second, change = first, np.zeros_like(drawn.change)
-        picture = Picture(drawn.pixels[first], drawn.surface[first], drawn.gsd_m, drawn.place)
+        change = seen.change if first == 0 else seen.change[::-1]
+        if rng.random() < self._settings.unchanged_share / 2:  # two epochs are unchanged for the greater part anyway
+            second, change = first, np.zeros_like(seen.change)
+        picture = Picture(seen.pixels[first], seen.surface[first], seen.gsd_m, seen.place)
         cut = Cut.random(picture, material.gsd_range_m, self._settings.crop_px, rng)
-        labels = np.dstack([drawn.surface[first], drawn.surface[second], change[0], change[1]])
+        labels = np.dstack([seen.surface[first], seen.surface[second], change[0], change[1]])
         size = self._settings.crop_px
-        before_px, cropped = crop(drawn.pixels[first], labels, drawn.gsd_m, cut, size)
-        after_px, _ = crop(drawn.pixels[second], labels[..., :1], drawn.gsd_m, cut, size)
+        before_px, cropped = crop(seen.pixels[first], labels, seen.gsd_m, cut, size)
+        after_px, _ = crop(seen.pixels[second], labels[..., :1], seen.gsd_m, cut, size)
         before, after = Epoch.untouched(before_px, cropped[..., 0]), Epoch.untouched(after_px, cropped[..., 1])
         return before, after, np.ascontiguousarray(cropped[..., 2:].transpose(2, 0, 1))
 
@@ -160,23 +129,6 @@ class PairDataset(Dataset[dict[str, Tensor]]):
         )
 
 
-def materials_of(settings: TrainSettings, cache: Path) -> tuple[list[Material], list[Material]]:
-    """Load all sources, split by place: (to learn from, held out). Drawn patches are kept in `cache`."""
-    learn: list[Material] = []
-    held: list[Material] = []
-    for source in settings.sources:
-        items = _items(source, settings, cache)
-        for materials, kept in ((learn, False), (held, True)):
-            chosen = [item for item in items if _held_out(item.place, settings) == kept]
-            if chosen and not (kept and isinstance(source, GuessedSource)):  # guesses are no measure
-                materials.append(Material(chosen, source.weight, source.gsd_range_m))
-        LOG.info("%s: %d pictures", source.kind, len(items))
-    if not learn or not held:
-        side = "to learn from" if not learn else "held out"
-        raise DatasetError(f"no place is {side}", where=settings.name, remedy="Correct `held_out_places`.")
-    return learn, held
-
-
 def banks_of(materials: Sequence[Material], seed: int) -> Banks:
     """Textures and cut-out structures from the pictures of `materials`, chosen with a seed."""
     rng = np.random.default_rng(seed)
@@ -190,77 +142,8 @@ def banks_of(materials: Sequence[Material], seed: int) -> Banks:
     return Banks({s: t for s, t in textures.items() if t}, [cutouts[i] for i in picked])
 
 
-def _held_out(place: str, settings: TrainSettings) -> bool:
-    return any(place.startswith(start) for start in settings.held_out_places)
-
-
-def _items(
-    source: PictureSource | GuessedSource | DrawnSource, settings: TrainSettings, cache: Path
-) -> Sequence[Picture | DrawnPair]:
-    if isinstance(source, DrawnSource):
-        return _drawn(source, cache)
-    if isinstance(source, GuessedSource):
-        network = averaged_network(settings.design, source.guessed_by)
-        return guessed_scenes(shared_path(source.folder), network, cache)
-    read = {
-        "dubai": pictures.dubai,
-        "drone": pictures.drone_mosaics,
-        "scenes": pictures.structure_free_scenes,
-    }[source.kind]
-    return read(shared_path(source.folder))
-
-
-def _drawn(source: DrawnSource, cache: Path) -> list[DrawnPair]:
-    cache.mkdir(parents=True, exist_ok=True)
-    seeds = range(source.first_seed, source.first_seed + source.patches)
-    make = partial(_drawn_file, size_px=source.size_px, cache=cache)
-    if all(_patch_path(seed, source.size_px, cache).exists() for seed in seeds):
-        files: Iterable[Path] = map(make, seeds)
-        return [_read_drawn(file) for file in files]
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        return [_read_drawn(file) for file in pool.map(make, seeds)]
-
-
-def _patch_path(seed: int, size_px: int, cache: Path) -> Path:
-    return cache / f"patch-{seed}-{size_px}.npz"
-
-
-def _drawn_file(seed: int, size_px: int, cache: Path) -> Path:
-    path = _patch_path(seed, size_px, cache)
-    if not path.exists():
-        patch = draw_patch(seed, size_px=size_px, epochs=2)
-        first, second = patch.epochs
-        same = first.structure_id == second.structure_id
-        change = np.stack([(e.structure_id > 0) & ~same for e in (first, second)]).astype(np.uint8)
-        part = path.with_suffix(".part.npz")
-        np.savez(
-            part,
-            pixels=np.stack([first.pixels, second.pixels]),
-            surface=np.stack([first.surface, second.surface]),
-            change=change,
-            gsd_m=patch.gsd_m,
-            seed=seed,
-        )
-        part.rename(path)
-    return path
-
-
-def _read_drawn(path: Path) -> DrawnPair:
-    with np.load(path) as data:
-        pixels, surface = data["pixels"], data["surface"]
-        return DrawnPair(
-            (pixels[0], pixels[1]),
-            (surface[0], surface[1]),
-            data["change"],
-            float(data["gsd_m"]),
-            f"drawn/{data['seed']}",
-        )
-
-
-def _views(item: Picture | DrawnPair) -> list[Picture]:
-    if isinstance(item, Picture):
-        return [item]
-    return [Picture(p, s, item.gsd_m, item.place) for p, s in zip(item.pixels, item.surface, strict=True)]
+def _views(item: Item) -> Sequence[Picture]:
+    return [item] if isinstance(item, Picture) else item.views()
 
 
 def _textures(views: Sequence[Picture], surface: Surface) -> list[Pixels]:
@@ -298,4 +181,4 @@ def collated(samples: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {key: torch.stack([sample[key] for sample in samples]) for key in samples[0]}
 
 
-__all__ = ["DrawnPair", "Material", "Pair", "PairDataset", "banks_of", "collated", "materials_of"]
+__all__ = ["Pair", "PairDataset", "banks_of", "collated"]

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cvpipe.domain import Surface
 from cvpipe.errors import DatasetError
+from cvpipe.geo import Bounds
 from cvpipe.network.losses import IGNORE, NOT_STRUCTURE
 
 Pixels = NDArray[np.uint8]
@@ -57,12 +58,16 @@ MOSAIC_ZOOM = 20
 
 @dataclass(frozen=True)
 class Picture:
-    """RGB `pixels` (H, W, 3) uint8 and `surface` (H, W) uint8 label at `gsd_m` metres; `place` tells splits apart."""
+    """RGB `pixels` (H, W, 3) uint8 and `surface` (H, W) uint8 label at `gsd_m` metres; `place` tells splits apart.
+
+    `ground` is where it lies (degrees, WGS 84: west, south, east, north), None where that is not known.
+    """
 
     pixels: Pixels
     surface: Pixels
     gsd_m: float
     place: str
+    ground: Bounds | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.shape[:2] != self.surface.shape:
@@ -71,6 +76,32 @@ class Picture:
                 where=self.place,
                 remedy="Replace one of them, or remove both.",
             )
+
+
+@dataclass(frozen=True)
+class EpochPair:
+    """Two epochs of one place, with the labels (2, H, W) of structures removed and added: 1, 0 or IGNORE.
+
+    `pixels` and `surface` hold the arrays of both epochs, as in a `Picture`.
+    """
+
+    pixels: tuple[Pixels, Pixels]
+    surface: tuple[Pixels, Pixels]
+    change: Pixels
+    gsd_m: float
+    place: str
+    ground: Bounds | None = None
+
+    def views(self) -> tuple[Picture, Picture]:
+        """Each epoch by itself."""
+        first, second = (
+            Picture(p, s, self.gsd_m, self.place, self.ground) for p, s in zip(self.pixels, self.surface, strict=True)
+        )
+        return first, second
+
+
+Item = Picture | EpochPair
+"""What pairs are made from: change is simulated on a picture, and shown by two epochs."""
 
 
 def dubai(folder: Path) -> list[Picture]:

@@ -7,9 +7,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvpipe.train.evaluation import Evaluation, MethodScore
+from cvpipe.train.evaluation import Evaluation, MethodScore, main_target
 from cvpipe.train.folders import Provenance, Target
-from cvpipe.train.metrics import LEVEL, MATCH_IOU, MIN_OBJECT_M2, SIZE_CLASSES, Interval, figures
+from cvpipe.train.metrics import (
+    LEVEL,
+    MATCH_IOU,
+    MIN_OBJECT_M2,
+    SIZE_CLASSES,
+    SMALLEST_AREA_M2,
+    Interval,
+    Tally,
+    figures,
+)
 
 Row = tuple[str, ...]
 
@@ -44,7 +53,7 @@ class Table:
 
 
 def tables(evaluation: Evaluation) -> list[Table]:
-    """Pixels, objects, and objects by size: a row for each target and each method that answers it."""
+    """Pixels, objects, objects by size, areas and calibration: a row for each target and each method that answers."""
     answered = list(_answered(evaluation))
     first = [(score.method, target.name, str(score.pictures_with(target.name))) for score, target in answered]
     cells = [_cells(score, target) for score, target in answered]
@@ -54,8 +63,95 @@ def tables(evaluation: Evaluation) -> list[Table]:
     return [
         Table(headline(evaluation), (*names, *PIXEL_COLUMNS), pixels),
         Table("Objects", (*names, *OBJECT_COLUMNS), objects),
-        Table("Labelled objects that were found, by size in m²", (*names[:2], *SIZE_CLASSES), _size_rows(evaluation)),
+        found_by_size(evaluation),
+        right_by_size(evaluation),
+        area_table([evaluation]),
+        calibration_table([evaluation]),
     ]
+
+
+def found_by_size(evaluation: Evaluation) -> Table:
+    """Recall of objects: found / labelled of each size class; targets without a labelled object are left out."""
+    rows = tuple(
+        (score.method, target.name, *(f"{o.found} / {o.labelled}" for o in total.by_size))
+        for score, target, total in _totals(evaluation)
+        if total.objects.labelled
+    )
+    return Table("Labelled objects that were found, by size in m²", ("method", "target", *SIZE_CLASSES), rows)
+
+
+def right_by_size(evaluation: Evaluation) -> Table:
+    """Precision of objects: right / predicted of each size class."""
+    rows = tuple(
+        (score.method, target.name, *(f"{o.right} / {o.predicted}" for o in total.by_size))
+        for score, target, total in _totals(evaluation)
+        if total.objects.predicted
+    )
+    return Table("Predicted objects that are right, by size in m²", ("method", "target", *SIZE_CLASSES), rows)
+
+
+def area_table(evaluations: Sequence[Evaluation]) -> Table:
+    """Errors of area over the pictures of each set that show enough of a target."""
+    columns = ("set", "method", "target", "n", "median", "median size", "90 % within")
+    rows = tuple(
+        (
+            evaluation.dataset.name,
+            score.method,
+            target.name,
+            str(areas.pictures),
+            f"{areas.median:+.0%}",
+            f"{areas.median_size:.0%}",
+            f"{areas.size_90:.0%}",
+        )
+        for evaluation in evaluations
+        for score, target in _answered(evaluation)
+        if (areas := score.areas(target.name)) is not None
+    )
+    return Table(f"Error of area, pictures with at least {SMALLEST_AREA_M2:g} m² labelled", columns, rows)
+
+
+def calibration_table(evaluations: Sequence[Evaluation]) -> Table:
+    """Expected calibration error of methods that say how sure they are, with the temperature and without."""
+    columns = ("set", "method", "target", "ECE", "without T", "unsure ECE", "without T", "polygons", "polygon ECE")
+    rows = tuple(
+        (
+            evaluation.dataset.name,
+            score.method,
+            target.name,
+            *(_error(e) for e in (sure.pixels.ece, sure.plain_pixels.ece)),
+            *(_error(e) for e in (sure.pixels.unsure_ece, sure.plain_pixels.unsure_ece)),
+            f"{sure.polygons.total:.0f}",
+            _error(sure.polygons.ece),
+        )
+        for evaluation in evaluations
+        for score, target in _answered(evaluation)
+        if (sure := score.reliability(target.name)) is not None
+    )
+    return Table("Calibration", columns, rows)
+
+
+def domain_table(evaluations: Sequence[Evaluation]) -> Table:
+    """One row for each set: its main target as the first method answers it."""
+    columns = ("set", "provenance", "target", "n", "ha", *PIXEL_COLUMNS[2:], *OBJECT_COLUMNS, "ECE", "s a km²")
+    rows = []
+    for evaluation in evaluations:
+        score, target = evaluation.scores[0], main_target(evaluation)
+        if target is None:
+            continue
+        cells, sure = _cells(score, target), score.reliability(target.name)
+        rows.append(
+            (
+                evaluation.dataset.name,
+                evaluation.dataset.provenance.value,
+                target.name,
+                str(score.pictures_with(target.name)),
+                f"{evaluation.area_m2 / 1e4:.1f}",
+                *(cells[name] for name in (*PIXEL_COLUMNS[2:], *OBJECT_COLUMNS)),
+                _error(sure.pixels.ece if sure else None),
+                f"{score.seconds / evaluation.area_m2 * 1e6:.0f}",
+            )
+        )
+    return Table("Across domains", columns, tuple(rows))
 
 
 def headline(evaluation: Evaluation) -> str:
@@ -71,9 +167,19 @@ def headline(evaluation: Evaluation) -> str:
 
 def markdown(evaluations: Iterable[Evaluation]) -> str:
     """A page with one table per provenance; real, edited and drawn figures never share one."""
-    done = list(evaluations)
-    parts = [_section(heading, [e for e in done if e.dataset.provenance is p]) for p, heading in HEADINGS.items()]
-    return "\n\n".join([part for part in parts if part] + [LEGEND]) + "\n"
+    return "\n\n".join([as_markdown(table) for table in provenance_tables(list(evaluations))] + [LEGEND]) + "\n"
+
+
+def provenance_tables(evaluations: Sequence[Evaluation]) -> list[Table]:
+    """One table per provenance that is there, a row for each set, target and method."""
+    found = [_of_provenance(h, [e for e in evaluations if e.dataset.provenance is p]) for p, h in HEADINGS.items()]
+    return [table for table in found if table.rows]
+
+
+def as_markdown(table: Table) -> str:
+    """A table as Markdown has it, under its title in bold."""
+    lines = [f"| {' | '.join(row)} |" for row in (table.columns, *table.rows)]
+    return "\n".join([f"**{table.title}**", "", lines[0], f"|{'---|' * len(table.columns)}", *lines[1:]])
 
 
 def write_json(path: Path, value: object) -> None:
@@ -83,17 +189,15 @@ def write_json(path: Path, value: object) -> None:
     part.replace(path)
 
 
-def _section(heading: str, evaluations: Sequence[Evaluation]) -> str:
-    if not evaluations:
-        return ""
+def _of_provenance(heading: str, evaluations: Sequence[Evaluation]) -> Table:
     columns = ("set", "method", "target", "n", *PIXEL_COLUMNS, *OBJECT_COLUMNS)
-    lines = [f"| {' | '.join(columns)} |", f"|{'---|' * len(columns)}"]
+    rows: list[Row] = []
     for evaluation in evaluations:
         name = evaluation.dataset.name + (" (seen in training)" if evaluation.dataset.seen_in_training else "")
         for score, target in _answered(evaluation):
             left = (name, score.method, target.name, str(score.pictures_with(target.name)))
-            lines.append(f"| {' | '.join((*left, *_cells(score, target).values()))} |")
-    return f"**{heading}**\n\n" + "\n".join(lines)
+            rows.append((*left, *_cells(score, target).values()))
+    return Table(heading, columns, tuple(rows))
 
 
 def _answered(evaluation: Evaluation) -> Iterator[tuple[MethodScore, Target]]:
@@ -104,14 +208,8 @@ def _answered(evaluation: Evaluation) -> Iterator[tuple[MethodScore, Target]]:
                 yield score, target
 
 
-def _size_rows(evaluation: Evaluation) -> tuple[Row, ...]:
-    """Found / labelled objects of each size class; targets without a labelled object are left out."""
-    totals = [(score, target, score.total(target.name)) for score, target in _answered(evaluation)]
-    return tuple(
-        (score.method, target.name, *(f"{o.found} / {o.labelled}" for o in total.by_size))
-        for score, target, total in totals
-        if total.objects.labelled
-    )
+def _totals(evaluation: Evaluation) -> list[tuple[MethodScore, Target, Tally]]:
+    return [(score, target, score.total(target.name)) for score, target in _answered(evaluation)]
 
 
 def _cells(score: MethodScore, target: Target) -> dict[str, str]:
@@ -138,8 +236,28 @@ def _number(value: float | None) -> str:
     return NONE if value is None else f"{value:.2f}"
 
 
+def _error(value: float | None) -> str:
+    return NONE if value is None else f"{value:.3f}"
+
+
 def _span(interval: Interval | None) -> str:
     return NONE if interval is None else f"{interval[0]:.2f}–{interval[1]:.2f}"
 
 
-__all__ = ["LEGEND", "OBJECT_COLUMNS", "PIXEL_COLUMNS", "Table", "headline", "markdown", "tables", "write_json"]
+__all__ = [
+    "LEGEND",
+    "OBJECT_COLUMNS",
+    "PIXEL_COLUMNS",
+    "Table",
+    "area_table",
+    "as_markdown",
+    "calibration_table",
+    "domain_table",
+    "found_by_size",
+    "headline",
+    "markdown",
+    "provenance_tables",
+    "right_by_size",
+    "tables",
+    "write_json",
+]

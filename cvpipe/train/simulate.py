@@ -88,9 +88,15 @@ def change_labels(before: Epoch, after: Epoch, edge_px: int = 1) -> Pixels:
     out = []
     for there in (before.structure, after.structure):
         changed = (there & ~same).astype(np.uint8)
-        rim = cv2.morphologyEx(changed, cv2.MORPH_GRADIENT, np.ones((2 * edge_px + 1,) * 2, np.uint8)) > 0
-        out.append(np.where(unknown | rim, IGNORE, changed).astype(np.uint8))
+        out.append(np.where(unknown, IGNORE, edge_ignored(changed, edge_px)).astype(np.uint8))
     return np.stack(out)
+
+
+def edge_ignored(label: Pixels, edge_px: int = 1) -> Pixels:
+    """A label (H, W) of 1, 0 and IGNORE with what lies within `edge_px` of an outline ignored."""
+    yes = (label == 1).astype(np.uint8)
+    rim = cv2.morphologyEx(yes, cv2.MORPH_GRADIENT, np.ones((2 * edge_px + 1,) * 2, np.uint8)) > 0
+    return np.where(rim, IGNORE, label).astype(np.uint8)
 
 
 def simulate_change(

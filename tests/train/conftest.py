@@ -35,8 +35,9 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for column in (x, x + 1):
             pixels, mask = town(256, seed=column, structure=255, grounds=(0,))
             write_picture(folder / "drone", f"{name}-{column}-500-20.png", pixels, mask)
-    for name in ("forest00", "forest90", "denseresidential00"):
-        write_picture(folder / "scenes", f"{name}.png", town(128, seed=9, structure=1, grounds=(5,))[0])
+    for seed, name in enumerate(("forest00", "forest90", "denseresidential00")):
+        grounds = ((5,), (5, 2), (2, 5))[seed]  # else one scene would be a near-duplicate of the next
+        write_picture(folder / "scenes", f"{name}.png", town(128, seed=seed, structure=1, grounds=grounds)[0])
     return folder
 
 
@@ -48,6 +49,7 @@ def six_steps(sources: Path) -> dict[str, Any]:
         "design": {"encoder": "tu-mobilenetv2_035", "decoder_channels": [16, 12, 8, 8], "change_channels": 8},
         "sources": [{"kind": kind, "folder": str(sources / kind), **common} for kind in ("dubai", "drone", "scenes")],
         "held_out_places": ["dubai/Tile8", "drone/b_OAM", "ucmerced/forest9"],
+        "keep_apart": [],
         "steps": 6,
         "batch": 2,
         "crop_px": 64,

@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 import torch
 
-from cvpipe.errors import DatasetError
+from cvpipe.errors import DatasetError, SettingsError
 from cvpipe.network.architecture import Design, SiameseNetwork
-from cvpipe.train import loop
-from cvpipe.train.loop import CHECKPOINT, LOG_FILE, Trained, picture, train
-from cvpipe.train.settings import TrainSettings
+from cvpipe.train import optimising
+from cvpipe.train.logbook import CURVES, LOG_FILE, SAMPLES, Logbook
+from cvpipe.train.loop import CHECKPOINT, Trained, _Order, train
+from cvpipe.train.optimising import picture
+from cvpipe.train.settings import TrainerSettings, TrainSettings
 
 CPU = torch.device("cpu")
 
@@ -116,7 +118,7 @@ def test_a_checkpoint_of_other_settings_is_refused(whole: Trained, job: Path, se
 
 def test_no_half_written_checkpoint_is_left(whole: Trained, job: Path) -> None:
     assert whole.finished
-    assert {p.name for p in job.iterdir()} == {CHECKPOINT, LOG_FILE}
+    assert {p.name for p in job.iterdir()} == {CHECKPOINT, LOG_FILE, CURVES, SAMPLES}
 
 
 class TestStartingWeights:
@@ -146,8 +148,8 @@ def test_a_step_without_a_finite_gradient_is_left_out(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert whole.finished
-    monkeypatch.setattr(loop, "change_loss", lambda logits, *_, **__: logits.sum() * torch.nan)
-    with caplog.at_level(logging.WARNING, "cvpipe.train.loop"):
+    monkeypatch.setattr(optimising, "change_loss", lambda logits, *_, **__: logits.sum() * torch.nan)
+    with caplog.at_level(logging.WARNING, "cvpipe.train.optimising"):
         trained = train(settings, tmp_path / "job", device=CPU, minutes=0)
     assert "step 1 left out" in caplog.text
     assert all(v.isfinite().all() for v in weights(trained).values())
@@ -157,3 +159,30 @@ def test_pictures_go_in_between_minus_one_and_one() -> None:
     pixels = torch.tensor([0, 255], dtype=torch.uint8).expand(1, 3, 1, 2)
     assert picture(pixels, CPU)[0, 0, 0].tolist() == [-1, 1]
     assert pixels[0, 0, 0].tolist() == [0, 255], "what it is given stays as it is"
+
+
+def test_processes_share_each_batch(settings: TrainSettings) -> None:
+    four = settings.model_copy(update={"batch": 4})
+    alone = list(_Order(four, 2, rank=0, world=1))
+    first, second = (list(_Order(four, 2, rank, world=2)) for rank in (0, 1))
+    assert alone == list(range(8, 24)), "steps 2 to 5"
+    assert (first[:4], second[:4]) == ([8, 9, 12, 13], [10, 11, 14, 15])
+    assert sorted(first + second) == alone
+
+
+def test_a_batch_that_cannot_be_shared_is_refused(settings: TrainSettings, tmp_path: Path) -> None:
+    three = settings.model_copy(update={"trainer": TrainerSettings(devices=3)})
+    with pytest.raises(SettingsError, match="a batch of 2 pairs cannot be shared evenly by 3 processes"):
+        train(three, tmp_path / "job", device=CPU)
+
+
+def test_a_job_that_goes_on_takes_back_what_it_noted_after_its_checkpoint(tmp_path: Path) -> None:
+    sample = np.zeros((4, 4, 3), np.uint8)
+    book = Logbook(tmp_path, 0)
+    for step in (3, 6):
+        book.validated({"step": step, "seconds": step}, {"structure_iou": step / 10}, sample)
+    book.close()
+    again = Logbook(tmp_path, 3)
+    assert again.last(["structure_iou"]) == {"structure_iou": 0.3}
+    again.close()
+    assert [row["step"] for row in logged(tmp_path)] == ["3"]

@@ -16,8 +16,9 @@ from torch import Tensor
 from cvpipe.domain import Surface
 from cvpipe.errors import DatasetError
 from cvpipe.network.losses import IGNORE
-from cvpipe.train.pairs import DrawnPair, Material, Pair, PairDataset, banks_of, collated, materials_of
-from cvpipe.train.pictures import Picture
+from cvpipe.train.materials import Material, materials_of
+from cvpipe.train.pairs import Pair, PairDataset, banks_of, collated
+from cvpipe.train.pictures import EpochPair, Picture
 from cvpipe.train.settings import TrainSettings
 from cvpipe.train.simulate import Banks
 from tests.train.drawing import painted, town
@@ -44,28 +45,28 @@ def banks(pictures: list[Picture]) -> Banks:
 class PairsOf(Protocol):
     """Makes a data set of 64-px pairs of the given items, with some settings changed."""
 
-    def __call__(self, items: Sequence[Picture | DrawnPair], seed: int = 5, **changed: Any) -> PairDataset: ...
+    def __call__(self, items: Sequence[Picture | EpochPair], seed: int = 5, **changed: Any) -> PairDataset: ...
 
 
 @pytest.fixture
 def pairs_of(raw_settings: dict[str, Any], banks: Banks) -> PairsOf:
     """Makes a data set of 64-px pairs of the given items."""
 
-    def make(items: Sequence[Picture | DrawnPair], seed: int = 5, **changed: Any) -> PairDataset:
+    def make(items: Sequence[Picture | EpochPair], seed: int = 5, **changed: Any) -> PairDataset:
         settings = TrainSettings.model_validate({**raw_settings, **changed})
         return PairDataset([Material(items, 1.0, (0.25, 0.4))], banks, settings, 1000, seed)
 
     return make
 
 
-def drawn_pair(*, removed: bool) -> DrawnPair:
+def drawn_pair(*, removed: bool) -> EpochPair:
     """A patch whose nine structures all go, or all come."""
     empty = np.full((300, 300), Surface.BARE, np.uint8)
     _, full = town(300, seed=1, structure=S, grounds=(Surface.BARE,))
     surfaces = (full, empty) if removed else (empty, full)
     gone = [(a == S) & (b != S) for a, b in (surfaces, surfaces[::-1])]
     first, second = (painted(s) for s in surfaces)
-    return DrawnPair((first, second), surfaces, np.stack(gone).astype(np.uint8), 0.3, "drawn/1")
+    return EpochPair((first, second), surfaces, np.stack(gone).astype(np.uint8), 0.3, "drawn/1")
 
 
 def same(one: dict[str, Tensor], other: dict[str, Tensor]) -> bool:
@@ -212,8 +213,8 @@ class TestMaterials:
         _, (second,) = materials_of(settings, tmp_path / "drawn")
         assert {p: p.stat().st_mtime_ns for p in (tmp_path / "drawn").iterdir()} == kept
         (one,), (other,) = first.items, second.items
-        assert isinstance(one, DrawnPair)
-        assert isinstance(other, DrawnPair)
+        assert isinstance(one, EpochPair)
+        assert isinstance(other, EpochPair)
         assert one.place == "drawn/42"
         assert np.array_equal(one.pixels[1], other.pixels[1])
         for label, surface in zip(one.change, one.surface, strict=True):

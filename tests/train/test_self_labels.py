@@ -14,7 +14,7 @@ from cvpipe.domain import SURFACES, Surface
 from cvpipe.errors import DatasetError
 from cvpipe.network.losses import IGNORE, NOT_STRUCTURE
 from cvpipe.train.loop import train
-from cvpipe.train.pairs import materials_of
+from cvpipe.train.materials import materials_of
 from cvpipe.train.self_labels import guessed, guessed_scenes, structure_probability
 from cvpipe.train.settings import TrainSettings
 

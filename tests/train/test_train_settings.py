@@ -9,7 +9,7 @@ import pytest
 
 from cvpipe.errors import SettingsError
 from cvpipe.settings import parse_settings, read_settings
-from cvpipe.train.settings import DrawnSource, PictureSource, TrainSettings, shared_path
+from cvpipe.train.settings import DrawnSource, LedgerSource, PictureSource, TrainSettings, shared_path
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "train"
 
@@ -21,9 +21,46 @@ def test_every_config_reads_and_names_licences_and_held_out_places(path: Path) -
     held_out = {place.split("/")[0] for place in settings.held_out_places}
     of_source = {"dubai": "dubai", "scenes": "ucmerced", "guessed": "ucmerced", "drawn": "drawn"}
     for source in settings.sources:
-        name = source.folder.name if source.kind == "drone" else of_source[source.kind]
-        assert name in held_out, "each source is validated on places of its own"
+        if isinstance(source, LedgerSource):
+            assert source.held_out_share > 0
+        else:
+            name = source.folder.name if source.kind == "drone" else of_source[source.kind]
+            assert name in held_out, "each source is validated on places of its own"
         assert source.gsd_range_m[0] <= settings.gsd_m <= source.gsd_range_m[1]
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.name)
+def test_every_key_of_a_config_has_its_reason(path: Path) -> None:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("# ")
+    bare = [line for line in lines if line[:1].isalpha() and ":" in line and "#" not in line]
+    keys = {line.split(":")[0] for line in bare}
+    allowed = {"name", "design", "sources", "seed", "steps", "batch", "crop_px", "workers", "weight_decay", "trainer"}
+    assert keys <= allowed | {"warmup_steps", "change_weight", "validate_every", "validation_pairs", "held_out_places"}
+
+
+def test_the_networks_that_are_compared_differ_in_their_design_alone() -> None:
+    ours, *others = (
+        read_settings(CONFIGS / f"{name}.yaml", TrainSettings).model_dump(exclude={"name"})
+        for name in ("compare-ours", "baseline-fc-siam-diff", "baseline-unet-concat")
+    )
+    kinds = [ours["design"].pop("kind"), *(other["design"].pop("kind") for other in others)]
+    assert kinds == ["siamese", "fc_siam_diff", "unet_concat"]
+    assert all(other == ours for other in others)
+
+
+def test_a_released_recipe_means_what_it_meant() -> None:
+    settings = read_settings(CONFIGS / "release-s-base.yaml", TrainSettings)
+    assert settings.design.kind == "siamese"
+    assert (settings.encoder_weights, settings.save_every) == (None, None)
+    assert settings.trainer.devices == 1
+
+
+def test_how_fast_a_job_runs_is_no_part_of_its_recipe(raw_settings: dict[str, Any]) -> None:
+    one = TrainSettings.model_validate(raw_settings)
+    faster = {**raw_settings, "workers": 4, "save_every": 1, "trainer": {"devices": 2, "precision": "32"}}
+    assert TrainSettings.model_validate(faster).recipe == one.recipe
+    assert TrainSettings.model_validate({**raw_settings, "batch": 4}).recipe != one.recipe
 
 
 def test_a_source_is_read_by_its_kind(raw_settings: dict[str, Any]) -> None:
