@@ -10,6 +10,7 @@ from shapely.geometry.base import BaseGeometry
 from sqlalchemy import Connection, insert, select
 
 from cvpipe.domain import Assessment, Change, ChangeKind, Measurements, SiteStatus, Surface
+from cvpipe.errors import LedgerError
 from cvpipe.geo import buffered
 from cvpipe.ledger import audit, geopackage, run_rows, scene_rows, site_rows, version_rows
 from cvpipe.ledger.columns import now
@@ -102,7 +103,20 @@ def _columns(
         "measurements": None if measured is None else measurements_as_plain(measured),
         "verdicts": [verdict_as_plain(verdict) for verdict in assessment.verdicts],
         "site_version": version.version,
+        "before_fill": _filling(connection, assessment.before_fill, assessment.before),
+        "after_fill": _filling(connection, assessment.after_fill, assessment.after),
     }
+
+
+def _filling(connection: Connection, hashes: Sequence[str], first: str | None) -> list[str] | None:
+    """The further scenes of an epoch, which the ledger knows and which are all of one day; None where there are none.
+
+    Raises LedgerError.
+    """
+    days = {scene_rows.date_of(connection, content_hash) for content_hash in (first, *hashes)}
+    if hashes and len(days) > 1:
+        raise LedgerError("the scenes of one epoch are of several days", remedy="Put scenes of one day together only.")
+    return list(hashes) or None
 
 
 def _main_areas(measured: Measurements) -> dict[str, float | None]:
@@ -171,6 +185,8 @@ def _record_of(row: Row, found: Sequence[Change]) -> AssessmentRecord:
         verdicts=tuple(verdict_of(plain) for plain in row["verdicts"]),
         changes=tuple(found),
         observed_status=None if observed is None else SiteStatus(observed),
+        before_fill=tuple(row["before_fill"] or ()),
+        after_fill=tuple(row["after_fill"] or ()),
     )
     alike = ("id", "run_id", "before_date", "after_date", "created_at", "site_version")
     return AssessmentRecord(assessment=assessment, outline=row["geom"], **{name: row[name] for name in alike})

@@ -5,7 +5,22 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from cvpipe.domain import ChangeKind, Criterion, Measurements, Outcome, Question, Reason, Registration, Surface, Verdict
+from shapely import from_wkt, to_wkt
+
+from cvpipe.domain import (
+    ChangeKind,
+    Criterion,
+    Figure,
+    Measurements,
+    Outcome,
+    Question,
+    Reason,
+    Registration,
+    Remnant,
+    Spread,
+    Surface,
+    Verdict,
+)
 
 
 def measurements_as_plain(measured: Measurements) -> dict[str, Any]:
@@ -19,6 +34,8 @@ def measurements_as_plain(measured: Measurements) -> dict[str, Any]:
         "retained_m2": float(measured.retained_m2),
         "registration": _registration_as_plain(measured.registration),
         "reasons": [reason.value for reason in measured.reasons],
+        "spreads": {figure.value: _spread_as_plain(spread) for figure, spread in measured.spreads.items()},
+        "left": [_remnant_as_plain(remnant) for remnant in measured.left],
     }
 
 
@@ -33,6 +50,9 @@ def measurements_of(plain: dict[str, Any]) -> Measurements:
         retained_m2=plain["retained_m2"],
         registration=_registration_of(plain["registration"]),
         reasons=tuple(Reason(reason) for reason in plain["reasons"]),
+        # not in ledgers before errors were estimated
+        spreads={Figure(figure): Spread(**spread) for figure, spread in plain.get("spreads", {}).items()},
+        left=tuple(_remnant_of(remnant) for remnant in plain.get("left", ())),
     )
 
 
@@ -53,7 +73,7 @@ def verdict_of(plain: dict[str, Any]) -> Verdict:
     return Verdict(
         question=Question(plain["question"]),
         outcome=Outcome(plain["outcome"]),
-        criteria=tuple(Criterion(**criterion) for criterion in plain["criteria"]),
+        criteria=tuple(_criterion_of(criterion) for criterion in plain["criteria"]),
         reason=None if plain["reason"] is None else Reason(plain["reason"]),
         explanation=plain["explanation"],
         needs_review=plain["needs_review"],
@@ -67,7 +87,27 @@ def _criterion_as_plain(criterion: Criterion) -> dict[str, Any]:
         "unit": criterion.unit,
         "limit": None if criterion.limit is None else float(criterion.limit),
         "passed": None if criterion.passed is None else bool(criterion.passed),
+        "interval": None if criterion.interval is None else [float(end) for end in criterion.interval],
     }
+
+
+def _criterion_of(plain: dict[str, Any]) -> Criterion:
+    """Ledgers before errors were estimated hold no interval."""
+    interval = plain.get("interval")
+    return Criterion(**(plain | {"interval": None if interval is None else tuple(interval)}))
+
+
+def _spread_as_plain(spread: Spread) -> dict[str, float]:
+    return {name: float(value) for name, value in vars(spread).items()}
+
+
+def _remnant_as_plain(remnant: Remnant) -> dict[str, Any]:
+    outline = to_wkt(remnant.geometry, rounding_precision=-1)  # all digits
+    return {"surface": remnant.surface.name.lower(), "area_m2": float(remnant.area_m2), "outline": outline}
+
+
+def _remnant_of(plain: dict[str, Any]) -> Remnant:
+    return Remnant(Surface[plain["surface"].upper()], from_wkt(plain["outline"]), plain["area_m2"])
 
 
 def _registration_as_plain(registration: Registration) -> dict[str, Any]:
@@ -77,6 +117,7 @@ def _registration_as_plain(registration: Registration) -> dict[str, Any]:
         "residual_px": None if registration.residual_px == math.inf else float(registration.residual_px),
         "confidence": float(registration.confidence),
         "drift": [float(growth) for growth in registration.drift],
+        "bend": [float(control) for control in registration.bend],
     }
 
 
@@ -84,7 +125,8 @@ def _registration_of(plain: dict[str, Any]) -> Registration:
     x, y = plain["shift_px"]
     residual = math.inf if plain["residual_px"] is None else plain["residual_px"]
     across_x, down_x, across_y, down_y = plain.get("drift", (0.0, 0.0, 0.0, 0.0))  # ledgers before it was told
-    return Registration((x, y), residual, plain["confidence"], (across_x, down_x, across_y, down_y))
+    drift, bend = (across_x, down_x, across_y, down_y), tuple(plain.get("bend", ()))
+    return Registration((x, y), residual, plain["confidence"], drift, bend)
 
 
 def _surfaces_as_plain(areas: dict[Surface, float]) -> dict[str, float]:

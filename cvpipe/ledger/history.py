@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from cvpipe.domain import Rung
 from cvpipe.ledger import audit
 from cvpipe.ledger.records import AuditRecord, Happening
 
@@ -69,7 +70,8 @@ def _assessment(record: AuditRecord) -> str:
 
 def _move(record: AuditRecord) -> str:
     details = record.details
-    return _with(f"{details['was']} → {details['becomes']}", details.get("reason"))
+    since = f" (from {details['effective']} on)" if "effective" in details else ""
+    return _with(f"{details['was']} → {details['becomes']}{since}", details.get("reason"))
 
 
 def _decision(record: AuditRecord) -> str:
@@ -78,6 +80,22 @@ def _decision(record: AuditRecord) -> str:
     if "second_reviewer" in details:
         told += f"; second reviewer {details['second_reviewer']}"
     return told + (f"; supersedes decision {details['supersedes']}" if "supersedes" in details else "")
+
+
+def _sighting(record: AuditRecord) -> str:
+    details = record.details
+    earliest = f"between {details['not_yet_on']} and " if "not_yet_on" in details else "by "
+    told = f"{details['stage'].replace('_', ' ')}, {earliest}{details['first_seen']}"
+    if "area_m2" in details:
+        told += f", {details['area_m2']:,.0f} m²"
+    return f"{told}; {_ON_RUNG[details['rung']].format(details.get('confirmed_on'))}"
+
+
+_ON_RUNG = {
+    Rung.PROVISIONAL: "one scene so far",
+    Rung.SCENE: "the scene of {} shows it too",
+    Rung.PERSON: "a person confirms it (on {})",
+}
 
 
 def _finding(record: AuditRecord) -> str:
@@ -102,6 +120,11 @@ def _candidate(record: AuditRecord) -> str:
     return _with(f"candidate {record.subject}", record.details.get("note"))
 
 
+def _label(record: AuditRecord) -> str:
+    count = record.details["changes"]
+    return f"outlines corrected by hand: {count} change{'s' if count != 1 else ''}"
+
+
 def _with(told: str, *reasons: str | None) -> str:
     return ": ".join([told, *(reason for reason in reasons if reason)])
 
@@ -114,9 +137,11 @@ _SENTENCES: dict[str, Callable[[AuditRecord], str]] = {
     "site": _site,
     "assessment": _assessment,
     "move": _move,
+    "sighting": _sighting,
     "decision": _decision,
     "finding": _finding,
     "inspection": _inspection,
     "attachment": _attachment,
     "candidate": _candidate,
+    "label": _label,
 }

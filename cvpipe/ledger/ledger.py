@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
@@ -12,6 +13,7 @@ from typing import Any, Self
 from shapely.geometry.base import BaseGeometry
 
 from cvpipe.domain import (
+    Account,
     Assessment,
     Attachment,
     Batch,
@@ -21,7 +23,12 @@ from cvpipe.domain import (
     Decision,
     Finding,
     Inspection,
+    Label,
+    LogInOutcome,
+    Sample,
+    SampleResult,
     Scene,
+    Sighting,
     Site,
     SiteStatus,
     StatusMove,
@@ -29,6 +36,7 @@ from cvpipe.domain import (
 from cvpipe.errors import LedgerError
 from cvpipe.geo import Bounds
 from cvpipe.ledger import (
+    account_rows,
     assessment_rows,
     attachment_rows,
     audit,
@@ -37,9 +45,15 @@ from cvpipe.ledger import (
     decision_rows,
     finding_rows,
     history,
+    label_rows,
+    lease_rows,
+    line_rows,
     move_rows,
     run_rows,
+    sample_rows,
     scene_rows,
+    settling,
+    sighting_rows,
     site_rows,
     store,
     verification,
@@ -49,13 +63,22 @@ from cvpipe.ledger.records import (
     AssessmentRecord,
     AuditRecord,
     Entry,
+    GivenVerdict,
     Happening,
     ImportSummary,
+    ItemKey,
+    Lease,
     Observed,
     OwnerSystemTotals,
+    QueueItem,
     Reminders,
     RunRecord,
+    Session,
+    SiteLife,
+    SiteLine,
+    SiteState,
     SiteVersion,
+    Touched,
     Verification,
 )
 
@@ -252,15 +275,26 @@ class Ledger:
     # The life of a site
 
     def move_site(
-        self, code: str, becomes: SiteStatus, *, who: str, reason: str = "", recheck_on: date | None = None
+        self,
+        code: str,
+        becomes: SiteStatus,
+        *,
+        who: str,
+        reason: str = "",
+        recheck_on: date | None = None,
+        effective: date | None = None,
     ) -> Entry[StatusMove]:
         """Take a site to another status, as a person decided; close, reopen, exempt and confirm a rebound with it.
+
+        `effective` is the day from which it holds, where that is not today.
 
         Raises UnknownSiteError, IllegalMoveError that names the legal moves, and LedgerError where nobody is named
         or a move that takes something back gives no reason.
         """
         with store.writing(self._engine) as connection:
-            return site_rows.move(connection, code, becomes, who=who, reason=reason, recheck_on=recheck_on)
+            return site_rows.move(
+                connection, code, becomes, who=who, reason=reason, recheck_on=recheck_on, effective=effective
+            )
 
     def recheck(self, code: str, on: date | None, *, who: str) -> None:
         """Set the day from which somebody should look at a site again; None takes it away."""
@@ -283,6 +317,79 @@ class Ledger:
         with store.reading(self._engine) as connection:
             site_rows.row_of(connection, code)
             return history.of_site(connection, code)
+
+    # Where sites stand, as the pictures tell
+
+    def unsettled(self, rules_version: str, codes: Collection[str] | None = None) -> list[str]:
+        """Codes of the sites on which something was entered since they were settled, or that had other rules."""
+        with store.reading(self._engine) as connection:
+            return settling.unsettled(connection, rules_version, codes)
+
+    def settle(self, code: str, judge: settling.Judge, rules_version: str) -> SiteState:
+        """Have `judge` tell where a site stands out of all that is known of it, and note it with its sightings.
+
+        Settling again what is settled appends nothing. `rules_version` is that of the campaign's rules. Raises
+        UnknownSiteError, and whatever `judge` raises; nothing is written then.
+        """
+        with store.writing(self._engine) as connection:
+            return settling.settle(connection, code, judge, rules_version)
+
+    def life(self, code: str) -> SiteLife:
+        """All that bears on where a site stands. Raises UnknownSiteError."""
+        with store.reading(self._engine) as connection:
+            return settling.life_of(connection, code)
+
+    def states(self, codes: Collection[str] | None = None) -> dict[str, SiteState]:
+        """Where all sites, or some, were last settled to stand, by code; their sightings are left out."""
+        with store.reading(self._engine) as connection:
+            return settling.states(connection, codes)
+
+    def sightings(self, code: str | None = None) -> list[Entry[Sighting]]:
+        """What the pictures tell of all sites, or of one, as it holds now: each stage once, by its first epoch.
+
+        An entry's time is when the stage was first told.
+        """
+        with store.reading(self._engine) as connection:
+            return sighting_rows.told(connection, code)
+
+    def review_queue(self, on: date, limit: int | None = None) -> list[QueueItem]:
+        """What a person should look at on a day, the most urgent first: overdue sites and rebounds, then as the rules
+        rank the reasons, then the most uncertain. A question leaves the queue as soon as it is decided on grounds of
+        the item's assessment; settling the site then tells what remains.
+        """
+        with store.reading(self._engine) as connection:
+            return list(islice(settling.queue(connection, on), limit))
+
+    # Samples
+
+    def draw_sample(self, sample: Sample) -> Entry[Sample]:
+        """Keep a sample that was drawn. Raises LedgerError where nobody is named or nothing was drawn."""
+        with store.writing(self._engine) as connection:
+            return sample_rows.enter(connection, sample)
+
+    def samples(self) -> list[Entry[Sample]]:
+        """Samples in the order they were drawn."""
+        with store.reading(self._engine) as connection:
+            return sample_rows.all_samples(connection)
+
+    def sample(self, sample_id: int) -> Entry[Sample]:
+        """A sample by its number. Raises LedgerError when there is none."""
+        with store.reading(self._engine) as connection:
+            return sample_rows.one(connection, sample_id)
+
+    def record_sample(self, results: Sequence[SampleResult]) -> list[Entry[SampleResult]]:
+        """Append what was found at sites of samples, all or nothing; what was recorded already is left out.
+
+        Raises LedgerError where nobody is named, or a site was not drawn.
+        """
+        with store.writing(self._engine) as connection:
+            entered = [sample_rows.record(connection, result) for result in results]
+            return [entry for entry in entered if entry is not None]
+
+    def sample_results(self, sample_id: int) -> list[Entry[SampleResult]]:
+        """The last word on each site of a sample, by site."""
+        with store.reading(self._engine) as connection:
+            return sample_rows.all_results(connection, sample_id)
 
     # What people say
 
@@ -333,6 +440,105 @@ class Ledger:
         """Attachments of all sites, or of one, as they came."""
         with store.reading(self._engine) as connection:
             return attachment_rows.all_attachments(connection, code)
+
+    def label(self, label: Label) -> Entry[Label]:
+        """Append what a person says changed. Raises LedgerError for an assessment that the site has not."""
+        with store.writing(self._engine) as connection:
+            return label_rows.append(connection, label)
+
+    def labels(self, code: str | None = None) -> list[Entry[Label]]:
+        """Labels of all sites, or of one, in the order they were drawn; of one assessment the last one holds."""
+        with store.reading(self._engine) as connection:
+            return label_rows.all_labels(connection, code)
+
+    # The reviewers' page
+
+    def put_account(self, account: Account) -> bool:
+        """Add an account, or update it by name and log it out; returns whether anything was written."""
+        with store.writing(self._engine) as connection:
+            return account_rows.put(connection, account)
+
+    def accounts(self) -> list[Account]:
+        """Accounts by name."""
+        with store.reading(self._engine) as connection:
+            return account_rows.all_accounts(connection)
+
+    def account(self, name: str) -> Account | None:
+        """The account of that name; None where there is none."""
+        with store.reading(self._engine) as connection:
+            return account_rows.named(connection, name)
+
+    def note_log_in(self, account: str, outcome: LogInOutcome) -> None:
+        """Append an attempt to log in, and its audit row; `account` is empty for a name that there is not."""
+        with store.writing(self._engine) as connection:
+            account_rows.note_log_in(connection, account, outcome)
+
+    def log_ins(
+        self, account: str | None = None, *, since: datetime | None = None, limit: int = 100
+    ) -> list[tuple[datetime, str, LogInOutcome]]:
+        """Attempts to log in as (when, account, how it ended), the newest first."""
+        with store.reading(self._engine) as connection:
+            return account_rows.log_ins(connection, account, since, limit)
+
+    def open_session(self, session: Session, *, expired_before: datetime) -> None:
+        """Note that somebody is logged in; sessions that were not seen since `expired_before` go."""
+        with store.writing(self._engine) as connection:
+            account_rows.open_session(connection, session, expired_before=expired_before)
+
+    def session(self, token_hash: str) -> tuple[Session, Account] | None:
+        """The session of that hash with its account; None where there is none or the account is closed."""
+        with store.reading(self._engine) as connection:
+            return account_rows.session(connection, token_hash)
+
+    def see_session(self, token_hash: str, at: datetime) -> None:
+        """Note that a session was used."""
+        with store.writing(self._engine) as connection:
+            account_rows.see_session(connection, token_hash, at)
+
+    def close_session(self, token_hash: str) -> None:
+        """Log a session out; one that is not there is no error."""
+        with store.writing(self._engine) as connection:
+            account_rows.close_session(connection, token_hash)
+
+    def take_items(self, items: Sequence[ItemKey], *, who: str, until: datetime, count: int) -> list[ItemKey]:
+        """Put the first `count` of `items` that nobody else has before a person, who gives back all others."""
+        with store.writing(self._engine) as connection:
+            return lease_rows.take(connection, items, who, until, count)
+
+    def put_lease(self, lease: Lease) -> None:
+        """Note a lease in place of the person's earlier one on the same item."""
+        with store.writing(self._engine) as connection:
+            lease_rows.put(connection, lease)
+
+    def release_items(self, items: Collection[ItemKey], *, who: str) -> None:
+        """Give items back; one that the person did not have is no error."""
+        with store.writing(self._engine) as connection:
+            lease_rows.release(connection, items, who)
+
+    def leases(self) -> list[Lease]:
+        """Leases that have not run out."""
+        with store.reading(self._engine) as connection:
+            return lease_rows.present(connection)
+
+    def touched_since(self, rows: int) -> Touched:
+        """The sites that the audit trail names after its row `rows`."""
+        with store.reading(self._engine) as connection:
+            return line_rows.touched_since(connection, rows)
+
+    def site_lines(self, codes: Collection[str] | None = None) -> list[SiteLine]:
+        """Lines of all sites, or of those with the given codes that there are, ordered by code."""
+        with store.reading(self._engine) as connection:
+            return line_rows.site_lines(connection, codes)
+
+    def given_verdicts(self, codes: Collection[str] | None = None) -> list[GivenVerdict]:
+        """Verdicts of all assessments, or of those of some sites; per site the earlier epochs first."""
+        with store.reading(self._engine) as connection:
+            return line_rows.given_verdicts(connection, codes)
+
+    def site_of_assessment(self, assessment_id: int) -> dict[int, str]:
+        """The code of the site that an assessment is of, by the assessment's id; empty where there is none."""
+        with store.reading(self._engine) as connection:
+            return line_rows.site_of_assessment(connection, assessment_id)
 
     # Candidates
 
@@ -421,6 +627,16 @@ class Ledger:
                 rules_version=rules_version,
                 machine=machine,
             )
+
+    def note_rules(self, run_id: int, version: str, values: dict[str, Any]) -> bool:
+        """Put all values of a version of the rules into the audit trail when a run first uses it; False after that."""
+        with store.writing(self._engine) as connection:
+            return run_rows.note_rules(connection, run_id, version, values)
+
+    def rules_used(self) -> dict[str, dict[str, Any]]:
+        """The values of every version of the rules that a run has used, in order of first use."""
+        with store.reading(self._engine) as connection:
+            return run_rows.rules_noted(connection)
 
     def finish_run(self, run_id: int, counts: dict[str, int]) -> None:
         """Note that a run came to its end. Raises LedgerError for an unknown run or one that is finished."""

@@ -48,9 +48,11 @@ def _columns(made: StatusMove) -> dict[str, Any]:
         "move": made.move.value,
         "who": made.who,
         "reason": made.reason,
+        "effective": made.effective,
     }
 
 
 def _move_of(row: Row) -> StatusMove:
     was, becomes = SiteStatus(row["was"]), SiteStatus(row["becomes"])
-    return StatusMove(row["site_code"], was, becomes, Move(row["move"]), row["who"], row["reason"])
+    move = Move(row["move"])
+    return StatusMove(row["site_code"], was, becomes, move, row["who"], row["reason"], row["effective"])

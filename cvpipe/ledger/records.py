@@ -4,11 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from shapely.geometry.base import BaseGeometry
 
-from cvpipe.domain import Assessment, Plan, SiteStatus
+from cvpipe.domain import (
+    Assessment,
+    Decision,
+    Inspection,
+    Outcome,
+    Plan,
+    Question,
+    Rung,
+    Sighting,
+    Site,
+    SiteStatus,
+    Stage,
+    StatusMove,
+    Verdict,
+)
 
 Value = TypeVar("Value")
 
@@ -44,6 +59,69 @@ class Observed:
 
     status: SiteStatus | None
     on: date | None
+
+
+@dataclass(frozen=True)
+class SiteLife:
+    """All that bears on where a site stands: its assessments, and the words of people. `since` is when it came in."""
+
+    site: Site
+    since: date
+    records: tuple[AssessmentRecord, ...] = ()
+    decisions: tuple[Entry[Decision], ...] = ()
+    inspections: tuple[Entry[Inspection], ...] = ()
+    moves: tuple[Entry[StatusMove], ...] = ()
+
+
+@dataclass(frozen=True)
+class Flag:
+    """Why a person should look at a site's verdicts. The higher the `priority` the sooner; the rules set it."""
+
+    reason: str
+    questions: tuple[Question, ...]
+    priority: float
+    assessment_id: int
+
+
+@dataclass(frozen=True)
+class SiteState:
+    """Where a site stands as the pictures and those who looked at them tell.
+
+    `stage` came about after `not_yet_on`, by `since`, and was last seen on `last_seen`; all None before anything was
+    seen. `rebounds` counts those that were confirmed; `rebound_since` and `rebound_m2` tell of one that lasts.
+    `recheck_due` is the day by which a site under watch should have been looked at again.
+    """
+
+    site_code: str
+    stage: Stage | None = None
+    rung: Rung | None = None
+    since: date | None = None
+    not_yet_on: date | None = None
+    last_seen: date | None = None
+    greening: Outcome | None = None
+    greening_on: date | None = None
+    rebounds: int = 0
+    rebound_since: date | None = None
+    rebound_m2: float | None = None
+    recheck_due: date | None = None
+    flag: Flag | None = None
+    sightings: tuple[Sighting, ...] = ()
+
+
+@dataclass(frozen=True)
+class QueueItem:
+    """A site whose verdicts a person should look at, and the assessment to begin with.
+
+    `reason` is a word of `cvpipe.assess.FlagReason`. Items come in order of `priority`: sites that are overdue or show
+    a rebound first, then by what the rules say, then the most uncertain.
+    """
+
+    site_code: str
+    assessment_id: int
+    questions: tuple[Question, ...]
+    reason: str
+    priority: float
+    overdue: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,3 +243,87 @@ class Reminders:
     open_findings: int
     overdue_findings: int
     due_rechecks: int
+
+
+@dataclass(frozen=True)
+class SiteLine:
+    """A site as a line of a list: all that is kept of it but its geometry, plan and attributes.
+
+    `lon` and `lat` are the middle of its bounding box, degrees.
+    """
+
+    code: str
+    name: str
+    sub_district: str
+    community: str
+    owner_system: str
+    batch: str
+    status: SiteStatus
+    observed_status: SiteStatus | None
+    observed_on: date | None
+    due_date: date | None
+    recheck_on: date | None
+    land_area_m2: float | None
+    lon: float
+    lat: float
+
+
+@dataclass(frozen=True)
+class GivenVerdict:
+    """A verdict and the assessment that gave it; dates are None where no scene was usable."""
+
+    site_code: str
+    assessment_id: int
+    assessment_key: str
+    before_date: date | None
+    after_date: date | None
+    verdict: Verdict
+
+
+@dataclass(frozen=True)
+class Touched:
+    """What happened since some row of the audit trail: the sites it was about, and the trail's present length.
+
+    `sites` is None where so much happened that all of them are best looked at anew.
+    """
+
+    rows: int
+    sites: frozenset[str] | None
+
+
+@dataclass(frozen=True)
+class Session:
+    """Somebody who is logged in. `token_hash` is the SHA-256 of what the browser holds; times are UTC."""
+
+    token_hash: str
+    account: str
+    csrf: str
+    started_at: datetime
+    seen_at: datetime
+
+
+@dataclass(frozen=True)
+class ItemKey:
+    """One question that one assessment answered: what a reviewer has before them."""
+
+    assessment_key: str
+    question: Question
+
+
+class LeaseState(StrEnum):
+    """Whether an item is before a person, was put off by them, or was handed to others."""
+
+    HELD = "held"
+    SKIPPED = "skipped"
+    SENT_BACK = "sent_back"
+
+
+@dataclass(frozen=True)
+class Lease:
+    """An item that is before a person until a moment (UTC), or that they do not want before then."""
+
+    item: ItemKey
+    who: str
+    state: LeaseState
+    until: datetime
+    note: str = ""

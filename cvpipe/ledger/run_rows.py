@@ -11,6 +11,7 @@ from cvpipe.ledger import audit
 from cvpipe.ledger.columns import now
 from cvpipe.ledger.records import RunRecord
 from cvpipe.ledger.schema import Row, runs
+from cvpipe.ledger.schema import audit as audit_rows
 
 
 def begin(connection: Connection, **columns: Any) -> int:
@@ -30,6 +31,40 @@ def finish(connection: Connection, run_id: int, counts: dict[str, int]) -> None:
     ending = {"finished_at": now(), "counts": counts}
     connection.execute(update(runs).where(runs.c.id == run_id).values(**ending))
     _note(connection, "finished", run_id, {**row, **ending}, {"counts": counts})
+
+
+#: The audit trail's word for the first use of a version of the rules.
+RULES_FIRST_USED = "first used rules"
+
+
+def note_rules(connection: Connection, run_id: int, version: str, values: dict[str, Any]) -> bool:
+    """Note all values of a version of the rules with the first run that uses it; returns whether it is new."""
+    noted = rules_noted(connection)
+    if version in noted:
+        return False
+    was = next(reversed(noted), None)
+    changed = _changed(noted[was], values) if was else {}
+    row = row_of(connection, run_id)
+    details = {"rules_version": version, "was": was, "changed": changed, "values": values}
+    event = audit.Event(RULES_FIRST_USED, "run", str(run_id), audit.digest(runs, row), details=details)
+    audit.append(connection, [event])
+    return True
+
+
+def rules_noted(connection: Connection) -> dict[str, dict[str, Any]]:
+    """The values of each version of the rules that a run has used, in order of first use."""
+    query = select(audit_rows.c.details).where(audit_rows.c.action == RULES_FIRST_USED).order_by(audit_rows.c.id)
+    return {details["rules_version"]: details["values"] for details in connection.scalars(query)}
+
+
+def _changed(was: Any, becomes: Any, name: str = "") -> dict[str, list[Any]]:
+    """What differs, as {"section.key": [was, becomes]}; a key that is not there is null."""
+    if not (isinstance(was, dict) and isinstance(becomes, dict)):
+        return {} if was == becomes else {name: [was, becomes]}
+    found: dict[str, list[Any]] = {}
+    for key in was | becomes:
+        found |= _changed(was.get(key), becomes.get(key), f"{name}.{key}".lstrip("."))
+    return found
 
 
 def all_runs(connection: Connection) -> list[RunRecord]:

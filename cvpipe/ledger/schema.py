@@ -16,6 +16,14 @@
     candidates           changes outside every site: what the sweep saw, beside it what people made of them
     attachments          photos and documents, by the hash of their content, append-only
 
+    accounts, log_ins    who may use the reviewers' page, and who did or was refused; log-ins are append-only
+    sessions, leases     who is logged in, and which item of the queue is before whom: of the hour, in no audit trail
+    labels               what people say changed on a site, outlined by hand, append-only
+
+    sightings            what the pictures tell of each site's life, stage by stage; append-only
+    samples              sites drawn at random to be checked, with frame and strata; append-only
+    sample_results       what inspectors found at them, append-only
+
 The migrations build the tables; a test holds that both agree.
 """
 
@@ -99,6 +107,21 @@ sites = Table(
     Column("rules", Json, info=LATER),
     Column("recheck_on", Date, info=LATER),
     Column("version", Integer, nullable=False, server_default=text("1")),
+    Column("observed_rung", Text, info=LATER),
+    Column("observed_since", Date, info=LATER),
+    Column("observed_not_yet_on", Date, info=LATER),
+    Column("observed_greening", Text, info=LATER),
+    Column("observed_greening_on", Date, info=LATER),
+    Column("rebounds", Integer, info=LATER),
+    Column("rebound_since", Date, info=LATER),
+    Column("rebound_m2", Double, info=LATER),
+    Column("recheck_due", Date, info=LATER),
+    Column("review_reason", Text, info=LATER),
+    Column("review_questions", Json, info=LATER),
+    Column("review_priority", Double, index=True, info=LATER),
+    Column("review_assessment", Integer, info=LATER),
+    Column("settled_row", Integer, info=LATER),
+    Column("settled_rules", Text, info=LATER),
     Index(None, "owner_system"),
     sqlite_autoincrement=True,
 )
@@ -167,6 +190,8 @@ assessments = Table(
     Column("measurements", Json),
     Column("verdicts", Json, nullable=False),
     Column("site_version", Integer, info=LATER),
+    Column("before_fill", Json, info=LATER),
+    Column("after_fill", Json, info=LATER),
     sqlite_autoincrement=True,
 )
 
@@ -264,6 +289,7 @@ moves = Table(
     Column("who", Text, nullable=False),
     Column("at", Instant, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("effective", Date, info=LATER),
     sqlite_autoincrement=True,
 )
 
@@ -351,6 +377,120 @@ attachments = Table(
     sqlite_autoincrement=True,
 )
 
+accounts = Table(
+    "accounts",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False, unique=True),
+    Column("role", Text, nullable=False),
+    Column("password_hash", Text, nullable=False),
+    Column("active", Boolean, nullable=False),
+    Column("at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+log_ins = Table(
+    "log_ins",
+    metadata,
+    _id(),
+    Column("account", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Index(None, "account", "at"),
+    sqlite_autoincrement=True,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    _id(),
+    Column("token_hash", Text, nullable=False, unique=True),
+    Column("account", ForeignKey("accounts.name"), nullable=False, index=True),
+    Column("csrf", Text, nullable=False),
+    Column("started_at", Instant, nullable=False),
+    Column("seen_at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    _id(),
+    Column("assessment_key", Text, nullable=False),
+    Column("question", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("note", Text, nullable=False),
+    UniqueConstraint("assessment_key", "question", "who"),
+    sqlite_autoincrement=True,
+)
+
+labels = Table(
+    "labels",
+    metadata,
+    _id(),
+    _geometry(),
+    Column("site_code", ForeignKey("sites.code"), nullable=False, index=True),
+    Column("assessment_key", ForeignKey("assessments.key"), nullable=False, index=True),
+    Column("who", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("changes", Json, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+sightings = Table(
+    "sightings",
+    metadata,
+    _id(),
+    Column("site_code", ForeignKey("sites.code"), nullable=False, index=True),
+    Column("stage", Text, nullable=False),
+    Column("rung", Text, nullable=False),
+    Column("first_seen", Date, nullable=False),
+    Column("not_yet_on", Date),
+    Column("confirmed_on", Date),
+    Column("area_m2", Double),
+    Column("withdrawn", Boolean, nullable=False),
+    Column("at", Instant, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+samples = Table(
+    "samples",
+    metadata,
+    _id(),
+    Column("seed", Integer, nullable=False),
+    Column("per_stratum", Integer, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("strata", Json, nullable=False),
+    Column("units", Json, nullable=False),
+    Column("size_limits_m2", Json, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+sample_results = Table(
+    "sample_results",
+    metadata,
+    _id(),
+    Column("sample_id", ForeignKey("samples.id"), nullable=False, index=True),
+    Column("site_code", ForeignKey("sites.code"), nullable=False, index=True),
+    Column("checked_on", Date, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("outcomes", Json, nullable=False),
+    Column("areas_m2", Json, nullable=False),
+    Column("note", Text, nullable=False),
+    sqlite_autoincrement=True,
+)
+
+#: Columns of `sites` that are written whenever it is settled where a site stands; see `settling`.
+SETTLED_COLUMNS: tuple[str, ...] = tuple(
+    column.name
+    for column in sites.columns
+    if column.name.startswith(("observed_", "rebound", "review_", "settled_", "recheck_due"))
+)
+
 #: Tables whose rows are never changed or deleted; triggers hold it.
 APPEND_ONLY: tuple[Table, ...] = (
     assessments,
@@ -361,6 +501,11 @@ APPEND_ONLY: tuple[Table, ...] = (
     decisions,
     inspections,
     attachments,
+    log_ins,
+    labels,
+    sightings,
+    samples,
+    sample_results,
 )
 
 #: What stands in the audit trail row for row: its kind, its table, and the column that names it there. A row's digest
@@ -376,4 +521,10 @@ AUDITED: dict[str, tuple[Table, str]] = {
     "inspection": (inspections, "id"),
     "candidate": (candidates, "id"),
     "attachment": (attachments, "id"),
+    "account": (accounts, "name"),
+    "log_in": (log_ins, "id"),
+    "label": (labels, "id"),
+    "sighting": (sightings, "id"),
+    "sample": (samples, "id"),
+    "sample_result": (sample_results, "id"),
 }

@@ -20,11 +20,13 @@ from cvpipe.geo import Bounds
 from cvpipe.ledger import audit, entries, geopackage, move_rows, version_rows, windows
 from cvpipe.ledger.columns import Geometry, Json, canonical_json, now
 from cvpipe.ledger.records import Entry, ImportSummary, Observed, OwnerSystemTotals
-from cvpipe.ledger.schema import Row, assessments, batches, sites
+from cvpipe.ledger.schema import SETTLED_COLUMNS, Row, assessments, batches, sites
 from cvpipe.life import OBSERVABLE, move_between
 
 #: Columns that the machine keeps; an import neither reads nor writes them.
-MACHINE_COLUMNS = frozenset({"observed_status", "observed_on", "min_x", "min_y", "max_x", "max_y", "version"})
+MACHINE_COLUMNS = frozenset(
+    {"observed_status", "observed_on", "min_x", "min_y", "max_x", "max_y", "version", *SETTLED_COLUMNS}
+)
 
 #: Columns that people keep: what an import may state of a site.
 PEOPLE_COLUMNS: tuple[str, ...] = tuple(c.name for c in sites.columns if c.name not in {"id", *MACHINE_COLUMNS})
@@ -137,14 +139,21 @@ def row_of(connection: Connection, code: str) -> RowMapping:
 
 
 def move(
-    connection: Connection, code: str, becomes: SiteStatus, *, who: str, reason: str, recheck_on: date | None
+    connection: Connection,
+    code: str,
+    becomes: SiteStatus,
+    *,
+    who: str,
+    reason: str,
+    recheck_on: date | None,
+    effective: date | None = None,
 ) -> Entry[StatusMove]:
     """Take a site to another status; its recheck date becomes the one that is given, or none.
 
     Raises IllegalMoveError, and LedgerError where nobody is named or a reason is wanting.
     """
     old = row_of(connection, code)
-    made = _move(old, becomes, who=who, reason=reason)
+    made = replace(_move(old, becomes, who=who, reason=reason), effective=effective)
     new = {**old, "status": becomes.value, "recheck_on": recheck_on}
     change = update(sites).where(sites.c.code == code).values(status=new["status"], recheck_on=recheck_on)
     connection.execute(change)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url
 from sqlalchemy.exc import ArgumentError, DataError, IntegrityError, StatementError
 
-from cvpipe.errors import CvpipeError, LedgerError
+from cvpipe.errors import CvpipeError, LedgerError, LedgerUnavailableError
 from cvpipe.ledger import postgis
 from cvpipe.ledger.schema import metadata
 
@@ -208,10 +208,17 @@ def _refuse_nul(
 ) -> None:
     """PostgreSQL has no text with a NUL in it, so that SQLite shall have none either."""
     for row in parameters if executemany else (parameters or (),):
-        for value in row.values() if isinstance(row, Mapping) else row:
+        for value in _values_of(row):
             if isinstance(value, str) and "\0" in value:
                 found = f"a text holds the character NUL: {value[:60]!r}"
                 raise LedgerError(found, remedy="Nothing was written; take the character out.")
+
+
+def _values_of(row: Any) -> Iterable[Any]:
+    """The values of a row of parameters; an insertion of many rows gives them one by one."""
+    if isinstance(row, Mapping):
+        return row.values()
+    return row if isinstance(row, tuple | list) else (row,)
 
 
 @contextmanager
@@ -222,12 +229,11 @@ def _told_plainly(engine: Engine) -> Iterator[None]:
     except StatementError as error:
         if isinstance(error.orig, CvpipeError):  # a column type refused a value
             raise error.orig from None
-        if isinstance(error, IntegrityError):
-            found, remedy = "the ledger forbids what was to be written", "Nothing was written; correct the values."
-        elif isinstance(error, DataError):
-            found, remedy = _UNFIT, "Nothing was written; correct the values."
-        else:
-            found, remedy = "the ledger could not be read or written", _remedy(engine)
+        if not isinstance(error, IntegrityError | DataError):
+            found = f"the ledger could not be read or written ({error.orig})"
+            raise LedgerUnavailableError(found, where=name_of(engine), remedy=_remedy(engine)) from error
+        found = "the ledger forbids what was to be written" if isinstance(error, IntegrityError) else _UNFIT
+        remedy = "Nothing was written; correct the values."
         raise LedgerError(f"{found} ({error.orig})", where=name_of(engine), remedy=remedy) from error
     except (UnicodeEncodeError, OverflowError) as error:  # the driver refused a value before the database saw it
         remedy = "Nothing was written; give text in UTF-8 and whole numbers below 2^63."

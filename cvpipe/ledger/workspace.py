@@ -55,6 +55,10 @@ device: auto
 # beside it. The shift between two epochs is measured on 60 m at least, whatever stands here.
 margin_m: 15.0
 
+# Whether the later epoch is brought to the light of the earlier one before the network compares them: none, moments
+# (mean and contrast) or histogram. none: the network has seen epochs of different light in training.
+light: none
+
 # When `cvpipe schedule` looks for new scenes and runs: cron expressions (minute hour day month weekday) in a time zone
 # by its IANA name, such as Asia/Shanghai.
 schedule:

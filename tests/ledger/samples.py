@@ -10,6 +10,7 @@ from pathlib import Path
 from shapely.geometry import Point, Polygon, box
 
 from cvpipe.domain import (
+    Account,
     Assessment,
     Attachment,
     Batch,
@@ -19,22 +20,35 @@ from cvpipe.domain import (
     ChangeKind,
     Criterion,
     Decision,
+    Figure,
     Finding,
     Inspection,
     InspectionResult,
+    Label,
+    LogInOutcome,
     Measurements,
     Outcome,
     Plan,
     Question,
     Reason,
     Registration,
+    Remnant,
+    Role,
+    Rung,
+    Sample,
+    SampleResult,
+    SampleUnit,
     Scene,
+    Sighting,
     Site,
     SiteStatus,
+    Spread,
+    Stage,
+    Stratum,
     Surface,
     Verdict,
 )
-from cvpipe.ledger import Ledger
+from cvpipe.ledger import Ledger, SiteState
 
 SQUARE = box(116.2, 39.9, 116.21, 39.91)
 
@@ -79,8 +93,13 @@ def assessment(site_code: str, key: str, *, before: str | None = "h2015", after:
         retained_m2=3.0,
         registration=Registration((1.25, -2.5), 0.1, 0.9),
         reasons=(Reason.SHADOW,),
+        spreads={Figure.RUBBLE: Spread(1 / 3, 0.7, 11.25, 0.0)},
+        left=(Remnant(Surface.RUBBLE, box(116.2, 39.9, 116.2000001, 39.9000001), 1 / 3),),
     )
-    criteria = (Criterion("removed share", 1.0, "", 0.95, True), Criterion("rubble", 1 / 3, "m²"))
+    criteria = (
+        Criterion("removed share", 1.0, "", 0.95, True),
+        Criterion("rubble", 1 / 3, "m²", interval=(0.0, 2 / 3)),
+    )
     verdicts = (
         Verdict(Question.DEMOLITION, Outcome.COMPLETE, criteria, None, "all of 400 m² is gone", False),
         Verdict(Question.CLEARANCE, Outcome.NOT_ASSESSABLE, (), Reason.SHADOW, "in shadow", True),
@@ -136,6 +155,14 @@ CANDIDATE = Candidate(SQUARE, ChangeKind.STRUCTURE_ADDED, 85.5, 0.75, date(2017,
 ATTACHMENT = Attachment(
     FULL_SITE.code, "北门.jpg", "image/jpeg", "a" * 64, 2048, "photos/1.jpg", date(2017, 7, 10), Point(116.15, 39.95)
 )
+ACCOUNT = Account("reviewer 1", Role.REVIEWER, "$argon2id$v=19$made-up")
+LABEL = Label(
+    FULL_SITE.code,
+    "key-1",
+    "reviewer 1",
+    SQUARE,
+    (Change(ChangeKind.STRUCTURE_REMOVED, box(116.2, 39.9, 116.204, 39.904), 350.5, 1.0),),
+)
 
 
 def live(ledger: Ledger) -> None:
@@ -148,6 +175,42 @@ def live(ledger: Ledger) -> None:
     ledger.inspect(INSPECTION)
     ledger.attach(ATTACHMENT)
     ledger.add_candidate(CANDIDATE)
+    ledger.put_account(ACCOUNT)
+    ledger.note_log_in(ACCOUNT.name, LogInOutcome.ACCEPTED)
+    ledger.label(LABEL)
+
+
+SAMPLE = Sample(
+    7,
+    2,
+    "leader",
+    (Stratum("cleared, 0-500 m²", (FULL_SITE.code, "SJS-002"), {"site_area_m2": 812.5}, 2),),
+    (
+        SampleUnit(FULL_SITE.code, "cleared, 0-500 m²", 1.0, {"clearance": "met"}, {"site_area_m2": 400.25}, "key-1"),
+        SampleUnit("SJS-002", "cleared, 0-500 m²", 1.0, {}, {"site_area_m2": 412.25}),
+    ),
+    (500.0, 2000.0),
+)
+RESULT = SampleResult(
+    1,
+    FULL_SITE.code,
+    date(2017, 8, 3),
+    "inspector 2",
+    {"clearance": "not_met"},
+    {"rubble_left_m2": 35.5},
+    "北侧堆料",
+)
+SIGHTING = Sighting(
+    FULL_SITE.code, Stage.DEMOLISHED, Rung.PROVISIONAL, date(2017, 7, 1), date(2015, 10, 1), None, 400.25
+)
+
+
+def see(ledger: Ledger) -> None:
+    """What the pictures and a sample add to a filled ledger: a row in every table that the others leave empty."""
+    state = SiteState(FULL_SITE.code, Stage.DEMOLISHED, Rung.PROVISIONAL, date(2017, 7, 1), sightings=(SIGHTING,))
+    ledger.settle(FULL_SITE.code, lambda _: state, "rules-1")
+    ledger.draw_sample(SAMPLE)
+    ledger.record_sample([RESULT])
 
 
 def file_hash(path: Path) -> str:

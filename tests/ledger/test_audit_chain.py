@@ -61,6 +61,7 @@ def test_an_untouched_ledger_verifies(filled: Ledger) -> None:
 @pytest.mark.parametrize("statement", ["UPDATE {} SET id = id + 100", "DELETE FROM {}"])
 def test_append_only_tables_refuse(filled: Ledger, table: str, statement: str) -> None:
     samples.live(filled)
+    samples.see(filled)
     with (
         pytest.raises(LedgerError, match=f"{table} is append-only"),
         store.writing(filled._engine) as connection,

@@ -15,16 +15,20 @@ from cvpipe.ledger import Ledger
 from cvpipe.ledger.geopackage import from_blob, to_blob
 from tests.ledger import samples
 
-LAYERS = {"sites": 2, "changes": 2, "assessments": 1, "scenes": 2, "site_versions": 2, "candidates": 1}
+LAYERS = {"sites": 2, "changes": 2, "assessments": 1, "scenes": 2, "site_versions": 2, "candidates": 1, "labels": 1}
 #: Each word of people has its row and its audit row, a move one more for its site.
 WORDS = ("campaigns", "batches", "moves", "decisions", "findings", "inspections", "attachments")
-TABLES = {"runs": 1, "audit": 16, **dict.fromkeys(WORDS, 1)}
+SEEN = ("sightings", "samples", "sample_results")
+#: What the reviewers' page keeps.
+PAGE = ("accounts", "log_ins", "sessions", "leases")
+TABLES = {"runs": 1, "audit": 17, **dict.fromkeys((*WORDS, *SEEN), 1), **dict.fromkeys(PAGE, 0)}
 
 
 @pytest.fixture
 def path(filled_file: Ledger) -> Path:
     """The file of a filled ledger, with a word of people of each kind, that is closed."""
     samples.live(filled_file)
+    samples.see(filled_file)
     filled_file.close()
     return filled_file.path
 

@@ -139,7 +139,7 @@ def test_a_migrated_file_is_a_geopackage(old_file: Path) -> None:
     Ledger.migrate(old_file)
     layers = dict(pyogrio.list_layers(old_file))
     assert {name for name, kind in layers.items() if kind is not None} == {
-        *("sites", "changes", "assessments", "scenes", "site_versions", "candidates")
+        *("sites", "changes", "assessments", "scenes", "site_versions", "candidates", "labels")
     }
     found = {name: pyogrio.read_info(old_file, layer=name)["features"] for name in ("sites", "site_versions")}
     assert found == {"sites": 3, "site_versions": 5}

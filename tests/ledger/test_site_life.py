@@ -187,6 +187,7 @@ def test_the_whole_life_in_order(filled: Ledger) -> None:
         ("finding", "raised", "inspector", "finding 1: 清运渣土, due 2017-07-31"),
         ("inspection", "entered", "inspector", "on 2017-07-10: not_clear: 渣土"),
         ("attachment", "entered", "", "北门.jpg (image/jpeg, 2048 bytes, taken on 2017-07-10)"),
+        ("label", "entered", "reviewer 1", "outlines corrected by hand: 1 change"),
         ("site", "changed", "", f"geom; name: {name} → 南院, outline and plan, version 2, from august.xlsx"),
         ("finding", "resolved", "inspector", "finding 1: 清运渣土: 运走"),
         ("candidate", "adopted", "reviewer 1", "candidate 1"),

@@ -1,0 +1,198 @@
+"""Where each site stands, as told from outside out of all that is known of it; and what waits for a reviewer.
+
+The columns that are written here (`SETTLED_COLUMNS`) are the machine's own. A site is unsettled while something bears
+on it that was entered after it was last settled, or while other rules hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, Select, func, or_, select, update
+
+from cvpipe.domain import Outcome, Question, Rung, SiteStatus, Stage
+from cvpipe.ledger import (
+    assessment_rows,
+    decision_rows,
+    finding_rows,
+    move_rows,
+    sighting_rows,
+    site_rows,
+    version_rows,
+)
+from cvpipe.ledger.records import Flag, QueueItem, SiteLife, SiteState
+from cvpipe.ledger.schema import SETTLED_COLUMNS, Row, assessments, audit, batches, decisions, sites
+
+Judge = Callable[[SiteLife], SiteState]
+"""What tells where a site stands out of all that is known of it."""
+
+#: Kinds of audit rows that bear on where a site stands.
+_BEARING = ("assessment", "decision", "inspection", "move", "site")
+
+#: The status that goes with each stage in `observed_status`; green is no status.
+STATUS_OF: dict[Stage, SiteStatus] = {
+    Stage.STANDING: SiteStatus.REGISTERED,
+    Stage.IN_PROGRESS: SiteStatus.IN_PROGRESS,
+    Stage.DEMOLISHED: SiteStatus.DEMOLISHED,
+    Stage.CLEARED: SiteStatus.CLEARED,
+    Stage.REBOUND: SiteStatus.REBOUND,
+}
+_STAGE_OF = {status: stage for stage, status in STATUS_OF.items()}
+
+#: What an overdue site or a rebound adds to an item's priority: more than all that the rules may give.
+URGENT = 1000.0
+
+#: What is read of a site here: everything else, its outline first, would only have to be decoded.
+_SETTLED = (sites.c.code, *(sites.c[name] for name in SETTLED_COLUMNS))
+
+_DONE = (SiteStatus.CLEARED.value, SiteStatus.CLOSED.value, SiteStatus.EXEMPT.value)
+
+
+def unsettled(connection: Connection, rules_version: str, codes: Collection[str] | None) -> list[str]:
+    """Codes of the sites to be settled: all, or those among `codes`."""
+    newest = _newest_rows()
+    query = select(sites.c.code).join(newest, newest.c.site_code == sites.c.code).order_by(sites.c.code)
+    query = query.where(
+        or_(
+            sites.c.settled_row.is_(None),
+            sites.c.settled_row < newest.c.row,
+            sites.c.settled_rules.is_distinct_from(rules_version),
+        )
+    )
+    wanted = None if codes is None else set(codes)
+    return [code for code in connection.scalars(query) if wanted is None or code in wanted]
+
+
+def settle(connection: Connection, code: str, judge: Judge, rules_version: str) -> SiteState:
+    """Have `judge` tell where a site stands, and note it."""
+    bearing = select(func.max(audit.c.id)).where(audit.c.site_code == code, audit.c.kind.in_(_BEARING))
+    row = connection.scalar(bearing)
+    state = judge(life_of(connection, code))
+    news = {**_columns(state), "settled_row": row, "settled_rules": rules_version}
+    connection.execute(update(sites).where(sites.c.code == code).values(**news))
+    sighting_rows.settle(connection, code, state.sightings)
+    return state
+
+
+def life_of(connection: Connection, code: str) -> SiteLife:
+    """All that bears on where a site stands. Raises UnknownSiteError."""
+    site = site_rows.site_of(site_rows.row_of(connection, code))
+    first = version_rows.of_site(connection, code)[0]
+    return SiteLife(
+        site,
+        first.valid_from.date(),
+        tuple(assessment_rows.all_assessments(connection, code)),
+        tuple(decision_rows.all_decisions(connection, code)),
+        tuple(finding_rows.all_inspections(connection, code)),
+        tuple(move_rows.all_moves(connection, code)),
+    )
+
+
+def states(connection: Connection, codes: Collection[str] | None) -> dict[str, SiteState]:
+    """Where each site stands as it was last settled, by code; without its sightings."""
+    wanted = None if codes is None else set(codes)
+    rows = connection.execute(select(*_SETTLED).order_by(sites.c.code)).mappings()
+    return {row["code"]: _state_of(row) for row in rows if wanted is None or row["code"] in wanted}
+
+
+def queue(connection: Connection, on: date) -> Iterator[QueueItem]:
+    """What a person should look at, in order of priority. Questions that were decided since are left out."""
+    answered = _answered(connection)
+    rows = connection.execute(_queue_query(on)).mappings().all()
+    items = [item for row in rows if (item := _item_of(row, answered)) is not None]
+    yield from sorted(items, key=lambda item: (-item.priority, item.site_code))
+
+
+def _newest_rows() -> Any:
+    """The newest audit row that bears on each site."""
+    bearing = select(audit.c.site_code, func.max(audit.c.id).label("row")).where(audit.c.kind.in_(_BEARING))
+    return bearing.group_by(audit.c.site_code).subquery()
+
+
+def _queue_query(on: date) -> Select[Any]:
+    due = func.coalesce(sites.c.due_date, batches.c.due_date)
+    overdue = (due < on) & sites.c.status.not_in(_DONE)
+    source = sites.outerjoin(batches, batches.c.name == sites.c.batch)
+    source = source.join(assessments, assessments.c.id == sites.c.review_assessment)
+    return select(*_SETTLED, assessments.c.key.label("review_key"), overdue.label("overdue")).select_from(source)
+
+
+def _item_of(row: Row, answered: Collection[tuple[str, str]]) -> QueueItem | None:
+    asked = [question for question in row["review_questions"] if (row["review_key"], question) not in answered]
+    if not asked:
+        return None
+    overdue = bool(row["overdue"])
+    urgent = overdue or row["review_reason"] == Stage.REBOUND.value
+    return QueueItem(
+        row["code"],
+        row["review_assessment"],
+        tuple(map(Question, asked)),
+        row["review_reason"],
+        row["review_priority"] + (URGENT if urgent else 0.0),
+        overdue,
+    )
+
+
+def _answered(connection: Connection) -> set[tuple[str, str]]:
+    """The questions of the assessments in the queue that somebody has answered."""
+    query = select(decisions.c.assessment_key, decisions.c.question)
+    query = query.join(assessments, assessments.c.key == decisions.c.assessment_key)
+    query = query.join(sites, sites.c.review_assessment == assessments.c.id)
+    return {(key, question) for key, question in connection.execute(query)}
+
+
+def _columns(state: SiteState) -> dict[str, Any]:
+    flag = state.flag
+    return {
+        "observed_status": None if state.stage is None else STATUS_OF[state.stage].value,
+        "observed_on": state.last_seen,
+        "observed_rung": state.rung and state.rung.value,
+        "observed_since": state.since,
+        "observed_not_yet_on": state.not_yet_on,
+        "observed_greening": state.greening and state.greening.value,
+        "observed_greening_on": state.greening_on,
+        "rebounds": state.rebounds,
+        "rebound_since": state.rebound_since,
+        "rebound_m2": state.rebound_m2,
+        "recheck_due": state.recheck_due,
+        **(_flag_columns(flag) if flag else dict.fromkeys(_flag_columns(_NO_FLAG))),
+    }
+
+
+def _flag_columns(flag: Flag) -> dict[str, Any]:
+    return {
+        "review_reason": flag.reason,
+        "review_questions": [question.value for question in flag.questions],
+        "review_priority": flag.priority,
+        "review_assessment": flag.assessment_id,
+    }
+
+
+_NO_FLAG = Flag("", (), 0.0, 0)
+
+
+def _state_of(row: Row) -> SiteState:
+    alike = {name: row[name] for name in ("rebound_since", "rebound_m2", "recheck_due")}
+    seen = row["observed_status"]
+    return SiteState(
+        row["code"],
+        stage=None if seen is None else _STAGE_OF[SiteStatus(seen)],
+        rung=None if row["observed_rung"] is None else Rung(row["observed_rung"]),
+        since=row["observed_since"],
+        not_yet_on=row["observed_not_yet_on"],
+        last_seen=row["observed_on"],
+        greening=None if row["observed_greening"] is None else Outcome(row["observed_greening"]),
+        greening_on=row["observed_greening_on"],
+        rebounds=row["rebounds"] or 0,
+        flag=_flag_of(row),
+        **alike,
+    )
+
+
+def _flag_of(row: Row) -> Flag | None:
+    if row["review_reason"] is None:
+        return None
+    questions: Sequence[str] = row["review_questions"]
+    return Flag(row["review_reason"], tuple(map(Question, questions)), row["review_priority"], row["review_assessment"])
