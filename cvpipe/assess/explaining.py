@@ -27,19 +27,59 @@ _QUESTIONS: dict[Question, dict[Language, str]] = {
 }
 
 _LOOK: dict[Language, str] = {
-    "en": " A person should look: a value is near its limit, or two figures disagree.",
-    "zh": "数值接近限值或前后不一致，建议人工核查。",
+    "en": " A person should look: a limit lies within what the value could be, or two figures disagree.",
+    "zh": "限值落在数值的可能范围之内，或两项数值相互矛盾，建议人工核查。",
 }
 
-_SHIFTED: dict[Language, str] = {
-    "en": " A person should look: the two epochs may still lie off each other.",
-    "zh": "两期影像配准残差偏大，建议人工核查。",
-}
+_DOUBTS: tuple[tuple[CriterionKind, dict[Language, str]], ...] = (  # pictures that do not fit put every figure in doubt
+    (
+        kinds.ALIGNMENT,
+        {
+            "en": " A person should look: no shift between the two epochs could be found, and the scenes' own "
+            "georeference was taken.",
+            "zh": "两期影像间的位移未能估计，以影像自身坐标为准，建议人工核查。",
+        },
+    ),
+    (
+        kinds.RESIDUAL,
+        {
+            "en": " A person should look: the two epochs may still lie off each other.",
+            "zh": "两期影像配准残差偏大，建议人工核查。",
+        },
+    ),
+    (
+        kinds.INDEX_GAINED,
+        {
+            "en": " A person should look: near infrared shows far less new green.",
+            "zh": "近红外显示的新增绿化明显偏少，建议人工核查。",
+        },
+    ),
+    (
+        kinds.LEAF_OFF,
+        {
+            "en": " A person should look: trees and grass are not in leaf at one of the epochs or both.",
+            "zh": "影像拍摄于落叶期，绿化面积可能失真，建议人工核查。",
+        },
+    ),
+    (
+        kinds.REGISTERED,
+        {
+            "en": " A person should look: far less structure is seen at the baseline than is registered.",
+            "zh": "基期可见建筑远少于登记建筑面积，建议人工核查。",
+        },
+    ),
+    (
+        kinds.OVER_REGISTERED,
+        {
+            "en": " A person should look: far more structure is seen at the baseline than is registered.",
+            "zh": "基期可见建筑远多于登记建筑面积，建议人工核查。",
+        },
+    ),
+)
 
-_UNALIGNED: dict[Language, str] = {
-    "en": " A person should look: no shift between the two epochs could be found, and the scenes' own georeference "
-    "was taken.",
-    "zh": "两期影像间的位移未能估计，以影像自身坐标为准，建议人工核查。",
+_CONTRADICTED: dict[Language, str] = {
+    "en": " A person should look: the surfaces and the changes disagree about how much structure there is.",
+    "zh": "地表类型与图斑得出的建筑面积不一致，建议人工核查。",
 }
 
 _CONFIRM: dict[Language, str] = {"en": " A person should confirm it.", "zh": "请人工核实。"}
@@ -56,22 +96,35 @@ def explain(verdict: Verdict, lang: Language = "en") -> str:
 
 
 def _doubt(verdict: Verdict) -> dict[Language, str]:
-    """Why a person should look; pictures that do not fit come first, for they put every figure in doubt."""
+    """Why a person should look: the first of the doubts that the criteria name."""
+    names = {criterion.name for criterion in verdict.criteria}
     failed = {criterion.name for criterion in verdict.criteria if criterion.passed is False}
-    if kinds.ALIGNMENT.name in failed:
-        return _UNALIGNED
-    if kinds.RESIDUAL.name in failed:
-        return _SHIFTED
+    for kind, words in _DOUBTS:
+        if kind.name in failed:
+            return words
+    if names & {kinds.BY_CHANGES.name, kinds.STANDING_BY_CHANGES.name, kinds.GAIN.name}:
+        return _CONTRADICTED
     return _CONFIRM if verdict.outcome is Outcome.SUSPECTED else _LOOK
 
 
 def amount(value: float, unit: str, lang: Language = "en") -> str:
     """A value as people write it: whole m² and per cent, pixels to two places."""
+    if unit == "epochs":
+        return f"{value:.0f}"
     if unit == "share":
         return f"{100 * value:.0f}%" if lang == "zh" else f"{100 * value:.0f} %"
     if unit == "px":
         return f"{value:.2f} px"
     return f"{value:,.0f}平方米" if lang == "zh" else f"{value:,.0f} m²"
+
+
+def between(criterion: Criterion, lang: Language = "en") -> str:
+    """Between which values the true one lies with 90 % confidence; empty where that is not known."""
+    if criterion.interval is None:
+        return ""
+    low, high = (amount(end, criterion.unit, lang) for end in criterion.interval)
+    number = low.removesuffix("平方米").removesuffix(" m²").removesuffix("%").rstrip()
+    return f"90%区间{number}至{high}" if lang == "zh" else f"90 %: {number} to {high}"
 
 
 def _unanswered(verdict: Verdict, lang: Language) -> str:
@@ -100,6 +153,24 @@ class _Figures:
         found = self.find(kind)
         return "–" if found is None or found.limit is None else amount(found.limit, found.unit, self._lang)
 
+    def told(self, kind: CriterionKind, *also: str, limit: bool = True) -> str:
+        """The value, and in brackets `also`, the interval and the limit, as far as there are any."""
+        parts = [*also, self._interval(kind), self._limited(kind) if limit else ""]
+        inside = ("，" if self._lang == "zh" else "; ").join(part for part in parts if part)
+        if not inside:
+            return self.value(kind)
+        return f"{self.value(kind)}（{inside}）" if self._lang == "zh" else f"{self.value(kind)} ({inside})"
+
+    def _interval(self, kind: CriterionKind) -> str:
+        found = self.find(kind)
+        return "" if found is None else between(found, self._lang)
+
+    def _limited(self, kind: CriterionKind) -> str:
+        found = self.find(kind)
+        if found is None or found.limit is None:
+            return ""
+        return f"限值{self.limit(kind)}" if self._lang == "zh" else f"limit {self.limit(kind)}"
+
     def fails(self, kind: CriterionKind) -> bool:
         found = self.find(kind)
         return found is not None and found.passed is False
@@ -118,17 +189,21 @@ def _demolition(verdict: Verdict, lang: Language) -> str:
         Outcome.PARTIAL: {"en": "Demolition is partial", "zh": "部分拆除"},
         Outcome.NONE: {"en": "No demolition is seen", "zh": "未见拆除"},
     }[verdict.outcome][lang]
+    share = f.value(kinds.REMOVED_SHARE)
     if lang == "zh":
         return (
-            f"{head}：基期建筑{f.value(kinds.BASELINE)}，已拆除{f.value(kinds.REMOVED)}"
-            f"（{f.value(kinds.REMOVED_SHARE)}），残留{f.value(kinds.STANDING)}"
-            f"（限值{f.limit(kinds.STANDING)}）{_against_plan(f, lang)}。"
+            f"{head}：基期建筑{f.value(kinds.BASELINE)}，已拆除{f.told(kinds.REMOVED, share)}，"
+            f"残留{f.told(kinds.STANDING)}{_against_plan(f, lang)}。"
         )
     return (
-        f"{head}: {f.value(kinds.REMOVED)} ({f.value(kinds.REMOVED_SHARE)}) of the {f.value(kinds.BASELINE)} of "
-        f"structure at the baseline is gone and {f.value(kinds.STANDING)} still stands "
-        f"(limit {f.limit(kinds.STANDING)}){_against_plan(f, lang)}."
+        f"{head}: {f.told(kinds.REMOVED, share)} of the {f.value(kinds.BASELINE)} of structure at the baseline is gone "
+        f"and {f.value(kinds.STANDING)} still stands{_bracketed(f, kinds.STANDING)}{_against_plan(f, lang)}."
     )
+
+
+def _bracketed(f: _Figures, kind: CriterionKind) -> str:
+    """What stands in brackets behind an English value, with the blank before it."""
+    return f.told(kind).removeprefix(f.value(kind))
 
 
 def _against_plan(f: _Figures, lang: Language) -> str:
@@ -146,16 +221,44 @@ def _clearance(verdict: Verdict, lang: Language) -> str:
     if lang == "zh":
         head = "从空中看，场地已达到场光地净" if met else "从空中看，场地未达到场光地净"
         return (
-            f"{head}：场内建筑{f.value(kinds.STRUCTURE_LEFT)}（限值{f.limit(kinds.STRUCTURE_LEFT)}），"
-            f"渣土堆料{f.value(kinds.RUBBLE_LEFT)}（限值{f.limit(kinds.RUBBLE_LEFT)}），"
-            f"清净场地占{f.value(kinds.CLEAR_GROUND)}。"
+            f"{head}：场内建筑{f.told(kinds.STRUCTURE_LEFT)}，渣土堆料{f.told(kinds.RUBBLE_LEFT)}，"
+            f"清净场地占{f.value(kinds.CLEAR_GROUND)}{_covers(f, lang)}。"
         )
     head = "As seen from above the site is clear" if met else "As seen from above the site is not clear"
     return (
-        f"{head}: {f.value(kinds.STRUCTURE_LEFT)} of structure (limit {f.limit(kinds.STRUCTURE_LEFT)}), "
-        f"{f.value(kinds.RUBBLE_LEFT)} of rubble (limit {f.limit(kinds.RUBBLE_LEFT)}), clear ground on "
-        f"{f.value(kinds.CLEAR_GROUND)} of it."
+        f"{head}: {f.value(kinds.STRUCTURE_LEFT)} of structure{_bracketed(f, kinds.STRUCTURE_LEFT)}, "
+        f"{f.value(kinds.RUBBLE_LEFT)} of rubble{_bracketed(f, kinds.RUBBLE_LEFT)}, clear ground on "
+        f"{f.value(kinds.CLEAR_GROUND)} of it{_covers(f, lang)}."
     )
+
+
+#: What clear ground is covered with, in the order in which it is told.
+_COVERS: tuple[tuple[CriterionKind, dict[Language, str]], ...] = (
+    (kinds.LEVELLED_SHARE, {"en": "levelled", "zh": "平整裸土"}),
+    (kinds.NETTED_SHARE, {"en": "under net", "zh": "防尘网覆盖"}),
+    (kinds.PAVED_SHARE, {"en": "paved", "zh": "硬化"}),
+    (kinds.GREEN_SHARE, {"en": "green", "zh": "绿化"}),
+)
+
+
+def _covers(f: _Figures, lang: Language) -> str:
+    """What the ground is covered with, as far as it shows: "(62 % levelled, 30 % green)"."""
+    there = [(f.find(kind), words[lang]) for kind, words in _COVERS]
+    told = [(c, word) for c, word in there if c is not None and (c.value >= 0.005 or c.passed is False)]
+    if not told:
+        return ""
+    if lang == "zh":
+        return f"（{'、'.join(f'{word}{_with_limit(c, lang)}' for c, word in told)}）"
+    return f" ({', '.join(f'{_with_limit(c, lang)} {word}' for c, word in told)})"
+
+
+def _with_limit(criterion: Criterion, lang: Language) -> str:
+    """A share, and the limit that it breaks."""
+    share = amount(criterion.value, criterion.unit, lang)
+    if criterion.passed is not False or criterion.limit is None:
+        return share
+    most = amount(criterion.limit, criterion.unit, lang)
+    return f"{share}（限{most}）" if lang == "zh" else f"{share} (at most {most})"
 
 
 def _greening(verdict: Verdict, lang: Language) -> str:
@@ -164,12 +267,12 @@ def _greening(verdict: Verdict, lang: Language) -> str:
         gained = verdict.outcome is Outcome.GAINED
         if lang == "zh":
             return (
-                f"{'新增绿化' if gained else '未见明显新增绿化'}{f.value(kinds.GREEN_GAINED)}"
-                f"（限值{f.limit(kinds.GREEN_GAINED)}），场地绿化率{f.value(kinds.GREEN_SHARE)}，防尘网不计。"
+                f"{'新增绿化' if gained else '未见明显新增绿化：新增'}{f.told(kinds.GREEN_GAINED)}，"
+                f"场地绿化率{f.value(kinds.GREEN_SHARE)}，防尘网不计。"
             )
         return (
             f"Green cover has {'been gained' if gained else 'not grown enough to count'}: "
-            f"{f.value(kinds.GREEN_GAINED)} since the baseline (limit {f.limit(kinds.GREEN_GAINED)}), now "
+            f"{f.value(kinds.GREEN_GAINED)} since the baseline{_bracketed(f, kinds.GREEN_GAINED)}, now "
             f"{f.value(kinds.GREEN_SHARE)} of the site; nets do not count."
         )
     return _planned_greening(f, met=verdict.outcome is Outcome.MET, lang=lang)
@@ -179,15 +282,16 @@ def _planned_greening(f: _Figures, *, met: bool, lang: Language) -> str:
     parts = []
     if f.find(kinds.GREEN_PLANNED):
         parts.append(
-            f"新增{f.value(kinds.GREEN_PLANNED)}（要求{f.limit(kinds.GREEN_PLANNED)}）"
+            f"新增{f.told(kinds.GREEN_PLANNED, f'要求{f.limit(kinds.GREEN_PLANNED)}', limit=False)}"
             if lang == "zh"
-            else f"{f.value(kinds.GREEN_PLANNED)} gained of the {f.limit(kinds.GREEN_PLANNED)} asked for"
+            else f"{f.told(kinds.GREEN_PLANNED, limit=False)} gained of the {f.limit(kinds.GREEN_PLANNED)} asked for"
         )
-    if f.find(kinds.GREEN_SHARE):
+    share = f.find(kinds.GREEN_SHARE)
+    if share is not None and share.limit is not None:
         parts.append(
-            f"绿化率{f.value(kinds.GREEN_SHARE)}（要求{f.limit(kinds.GREEN_SHARE)}）"
+            f"绿化率{f.told(kinds.GREEN_SHARE, f'要求{f.limit(kinds.GREEN_SHARE)}', limit=False)}"
             if lang == "zh"
-            else f"{f.value(kinds.GREEN_SHARE)} of the site green of the {f.limit(kinds.GREEN_SHARE)} asked for"
+            else f"{f.told(kinds.GREEN_SHARE, limit=False)} of the site green of {f.limit(kinds.GREEN_SHARE)} asked for"
         )
     if lang == "zh":
         return f"覆绿{'达到' if met else '未达到'}方案要求：{'，'.join(parts)}，防尘网不计。"
@@ -196,15 +300,15 @@ def _planned_greening(f: _Figures, *, met: bool, lang: Language) -> str:
 
 def _rebound(verdict: Verdict, lang: Language) -> str:
     f = _Figures(verdict, lang)
-    added, limit = f.value(kinds.ADDED), f.limit(kinds.ADDED)
+    added, more = f.value(kinds.ADDED), _bracketed(f, kinds.ADDED)
     if verdict.outcome is Outcome.SUSPECTED:
         return {
-            "en": f"Rebound is suspected: {added} of new structure since the site was seen demolished (limit {limit}).",
-            "zh": f"疑似反弹：拆除后新增建筑{added}（限值{limit}）。",
+            "en": f"Rebound is suspected: {added} of new structure since the site was seen demolished{more}.",
+            "zh": f"疑似反弹：拆除后新增建筑{f.told(kinds.ADDED)}。",
         }[lang]
     return {
-        "en": f"No rebound is seen: {added} of new structure since the site was seen demolished (limit {limit}).",
-        "zh": f"未见反弹：拆除后新增建筑{added}（限值{limit}）。",
+        "en": f"No rebound is seen: {added} of new structure since the site was seen demolished{more}.",
+        "zh": f"未见反弹：拆除后新增建筑{f.told(kinds.ADDED)}。",
     }[lang]
 
 
@@ -215,4 +319,4 @@ _SENTENCES: dict[Question, Callable[[Verdict, Language], str]] = {
     Question.REBOUND: _rebound,
 }
 
-__all__ = ["REASONS", "amount", "explain"]
+__all__ = ["REASONS", "amount", "between", "explain"]

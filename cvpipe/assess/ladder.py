@@ -3,8 +3,7 @@
 One scene makes a stage provisional; a later scene that shows it too, or what lies beyond it, confirms it; so does a
 person, at once. Until then the stage that was confirmed last holds, and an epoch that nothing bears out is forgotten:
 no stage comes and goes with one cloud, one shadow or one winter. A verdict that a person should look at first takes
-nothing back. Epochs count by their dates, not by the order in
-which they were recorded, and an epoch counts once.
+nothing back. Epochs count by their dates, not by the order in which they were recorded, and an epoch counts once.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from itertools import takewhile
 from typing import TypeAlias
 
@@ -31,8 +30,12 @@ from cvpipe.domain import (
     Verdict,
 )
 from cvpipe.ledger.records import AssessmentRecord, Entry, SiteLife
+from cvpipe.ledger.standing_decisions import standing
 
 Answers: TypeAlias = dict[Question, Outcome]
+
+_Word: TypeAlias = tuple[datetime, date, Answers]
+"""When a person said something, of which day, and what."""
 
 #: How far a site has come; a rebound lies before the beginning.
 RANK = {
@@ -199,14 +202,15 @@ class _Walk:
         elif self._refutes(view, stages):
             self._against.clear()
             self._doubted = 0
-            self._hold(view)
+            if len(stages - {Stage.REBOUND}) <= 1:
+                self._hold(view)
         self._seen.append((view.on, stages))
 
     def _refutes(self, view: View, stages: frozenset[Stage]) -> bool:
         """Whether a view that fits what holds refutes the others: not where it fits these too, nor flagged alone."""
         if any(against <= stages for _, against in self._against):
             return False
-        flagged = any(self._asks[self._nearest(against)] in view.flagged for _, against in self._against)
+        flagged = any(self._asked(self._nearest(against)) in view.flagged for _, against in self._against)
         self._doubted += flagged
         return not flagged or self._doubted >= self._rules.scenes_to_confirm
 
@@ -266,10 +270,15 @@ class _Walk:
 
     def _is_plain(self, stage: Stage) -> bool:
         """Whether the views may confirm: a step back not where a person should look at all of them first."""
-        is_back = stage is not Stage.REBOUND and RANK[stage] < RANK[self._held]
-        asked = Question.CLEARANCE if is_back and stage is Stage.DEMOLISHED else self._asks[stage]
-        plain = any(asked not in view.flagged for view, _ in self._against)
-        return plain or (stage in self._rules.flagged_confirm and not is_back)
+        plain = any(self._asked(stage) not in view.flagged for view, _ in self._against)
+        return plain or (stage in self._rules.flagged_confirm and not self._is_back(stage))
+
+    def _is_back(self, stage: Stage) -> bool:
+        return stage is not Stage.REBOUND and RANK[stage] < RANK[self._held]
+
+    def _asked(self, stage: Stage) -> Question:
+        """The question that the step to a stage hangs on: cleared ground is no more than demolished if not clear."""
+        return Question.CLEARANCE if self._is_back(stage) and stage is Stage.DEMOLISHED else self._asks[stage]
 
     def _is_persons(self, view: View, stage: Stage) -> bool:
         asked = {self._asks[stage]}
@@ -345,17 +354,26 @@ def verdict_of(record: AssessmentRecord, question: Question) -> Verdict:
 
 def _words(life: SiteLife) -> Iterator[tuple[date, Answers]]:
     """What people said, and of which day, in the order in which they said it."""
+    said = [*_decided(life), *_visited(life), *_moved(life)]
+    yield from ((on, answers) for _, on, answers in sorted(said, key=lambda word: word[0]))
+
+
+def _decided(life: SiteLife) -> Iterator[_Word]:
     epochs = {record.assessment.key: record.after_date for record in life.records}
-    superseded = {entry.value.supersedes for entry in life.decisions}
-    for decision in life.decisions:
-        if decision.id not in superseded:
-            epoch = epochs.get(decision.value.assessment_key or "")
-            yield epoch or decision.at.date(), {decision.value.question: decision.value.verdict}
-    for inspection in life.inspections:
-        yield inspection.value.inspected_on, _FOUND[inspection.value.result]
-    for move in life.moves:
-        if move.value.move is Move.CONFIRM_REBOUND:
-            yield day_of(move), {Question.REBOUND: Outcome.SUSPECTED}
+    for entry in standing(life.decisions):
+        epoch = epochs.get(entry.value.assessment_key or "")
+        yield entry.at, epoch or entry.at.date(), {entry.value.question: entry.value.verdict}
+
+
+def _visited(life: SiteLife) -> Iterator[_Word]:
+    for entry in life.inspections:
+        yield entry.at, entry.value.inspected_on, _FOUND[entry.value.result]
+
+
+def _moved(life: SiteLife) -> Iterator[_Word]:
+    for entry in life.moves:
+        if entry.value.move is Move.CONFIRM_REBOUND:
+            yield entry.at, day_of(entry), {Question.REBOUND: Outcome.SUSPECTED}
 
 
 def day_of(move: Entry[StatusMove]) -> date:

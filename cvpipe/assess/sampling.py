@@ -54,8 +54,8 @@ class Estimate:
     """A total (or a share) as it was mapped and as the sample corrects it, with a 90 % interval.
 
     `value` is None where it cannot be told: `wanting` then names the strata of which too few sites were checked. Where
-    no two values differed the standard error is 0 and `undetected` says up to which share of the sites could still be
-    otherwise, at the same confidence.
+    no two values differed the standard error is 0 and `undetected` says up to which share of the district's sites could
+    still be otherwise, at the same confidence.
     """
 
     name: str
@@ -183,8 +183,28 @@ def _with_interval(
     error = math.sqrt(sum(variances.values()))
     reach = t_quantile(_degrees(variances, parts)) * error if error else 0.0
     census = all(len(part.values) == part.sites for part in parts.values())
-    undetected = None if error or census else 1 - (1 - CONFIDENCE) ** (1 / checked)
+    undetected = None if error or census else _undetected(parts)
     return Estimate(name, unit, known, value, error, value - reach, value + reach, checked, (), undetected)
+
+
+def _undetected(parts: Mapping[str, _Part]) -> float:
+    """The largest share of all sites that could be otherwise, and none of them be among those that were checked.
+
+    With shares p_h in the strata that chance is Π (1 - p_h)^n_h. Where it is 1 - `CONFIDENCE` the sum of N_h p_h is
+    largest if 1 - p_h goes with n_h / N_h, but never above 1. One stratum: 1 - (1 - CONFIDENCE)^(1/n).
+    """
+    open_parts = [(part.sites, len(part.values)) for part in parts.values() if len(part.values) < part.sites]
+
+    def kept(factor: float) -> list[float]:
+        return [min(factor * checked / sites, 1.0) for sites, checked in open_parts]
+
+    low, high = 0.0, max(sites / checked for sites, checked in open_parts)
+    for _ in range(60):  # halves the span each time: as exact as a float
+        middle = (low + high) / 2
+        chance = sum(checked * math.log(k) for (_, checked), k in zip(open_parts, kept(middle), strict=True))
+        low, high = (middle, high) if chance < math.log(1 - CONFIDENCE) else (low, middle)
+    otherwise = sum(sites * (1 - k) for (sites, _), k in zip(open_parts, kept(high), strict=True))
+    return otherwise / sum(part.sites for part in parts.values())
 
 
 def _degrees(variances: Mapping[str, float], parts: Mapping[str, _Part]) -> float:

@@ -5,16 +5,24 @@ stated      the same where a person states the epochs
 looking     how good an epoch shows a site, remembered in a `journal`
 sites       one site: read, align, compare, measure, judge → assessments
 planning    the epochs of each site → the pairs that a run assesses
+order       what a run is asked, and what stays the same throughout it
+pairs       the pairs of some sites at a time: what is known, what rests, what is pending
+nearby      an index of scenes by place
 reading     the scenes of those pairs, read ahead of the network
+patience    units that fail: tried again, then set aside
 watching    folders and buckets that are looked through for new scenes
-difference  what a run would write, and why (`cvpipe run --dry-run`)
-job         the whole run, top to bottom
+difference  what a run would write, and why (`cvpipe run --dry-run`); estimate: what it would cost
+lease       one run at a time
+job         the whole run, top to bottom; summary: what it did
+schedule    runs at set times; notices, logs, metrics: how they are told
 health      what a machine and a workspace need (`cvpipe doctor`)
 comparison  a run over a drawn district, held against what was drawn
 """
 
-from cvpipe.run.difference import PlannedPair, Why
-from cvpipe.run.job import Failure, Job, Plan, RunOptions, RunSummary, opened, plan, plan_opened, run, run_opened
+from cvpipe.run.difference import Plan, PlannedPair, Why, plan_opened
+from cvpipe.run.job import opened, plan, run, run_opened
+from cvpipe.run.order import Job, RunOptions
+from cvpipe.run.summary import Failure, RunSummary
 
 __all__ = [
     "Failure",

@@ -5,15 +5,20 @@ A verdict needs the network, so the difference names the assessments that would 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from cvpipe.domain import Assessment
+from cvpipe.domain import Assessment, Site
 from cvpipe.ledger import AssessmentRecord
 from cvpipe.run.epochs import Epochs, PassedOver
+from cvpipe.run.estimate import NOTHING, Load, load_of
+from cvpipe.run.order import Job
+from cvpipe.run.pairs import watch_of, with_epochs
+from cvpipe.run.planning import Answers, answers_of, remediation
 from cvpipe.run.sites import PairKind, SitePair
+from cvpipe.run.summary import Failure
 
 
 class Why(StrEnum):
@@ -31,7 +36,8 @@ class PlannedPair:
     """A unit as `--dry-run` shows it. `why` is None where the ledger holds its assessment already (`known`).
 
     `reason` says how the earlier epoch was chosen. `newest_usable` and `passed_over` are the site's: its newest epoch
-    that can be judged, and what shows it but was not chosen.
+    that can be judged, and what shows it but was not chosen. `rests` says why it would not be tried now: it failed
+    before. `load` is what it would have to read and to think about.
     """
 
     site_code: str
@@ -45,6 +51,8 @@ class PlannedPair:
     after_scenes: tuple[str, ...] = ()
     newest_usable: date | None = None
     passed_over: tuple[PassedOver, ...] = ()
+    rests: str | None = None
+    load: Load = NOTHING
 
     @classmethod
     def of(cls, pair: SitePair, epochs: Epochs, why: Why | None) -> PlannedPair:
@@ -63,6 +71,51 @@ class PlannedPair:
             newest_usable=epochs.newest.acquired if epochs.newest else None,
             passed_over=epochs.passed_over,
         )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run would do: the pairs that it would assess or knows, and the sites that it could not even plan."""
+
+    pairs: list[PlannedPair]
+    failures: list[Failure]
+
+    @property
+    def pending(self) -> list[PlannedPair]:
+        """The pairs that a run would try."""
+        return [pair for pair in self.pairs if not pair.known and pair.rests is None]
+
+    @property
+    def load(self) -> Load:
+        """What these would have to read and to think about."""
+        return sum((pair.load for pair in self.pending), NOTHING)
+
+
+def plan_opened(job: Job, progress: Callable[[str], None] | None = None) -> Plan:
+    """`cvpipe.run.plan` on what was opened; `progress` is told each site."""
+    failures, pairs = list[Failure](), list[PlannedPair]()
+    for sites in job.some_sites():
+        answers = answers_of(job.ledger, [site.code for site in sites])
+        for site, epochs in with_epochs(job, sites, failures):
+            pairs.extend(_planned(job, site, epochs, answers.get(site.code, {})))
+            if progress:
+                progress(site.code)
+    return Plan(pairs, failures)
+
+
+def _planned(job: Job, site: Site, epochs: Epochs, answers: Answers) -> Iterator[PlannedPair]:
+    wanted = [*remediation(site, epochs), *watch_of(job, site, epochs, answers)]
+    keys = [job.key(pair) for pair in wanted]
+    # Outlines and changes are read only where they are asked for: most sites are new, or have nothing new.
+    records = job.ledger.assessments(site.code) if answers and not answers.keys() >= set(keys) else []
+    for pair, key in zip(wanted, keys, strict=True):
+        if key in answers:
+            yield PlannedPair.of(pair, epochs, None)
+            continue
+        new = why(pair, records, job.network.digest, job.rules_version(site))
+        rests = job.patience.rest_of(key, site.code)
+        load = load_of(pair, job.network.gsd_m, job.settings.margin_m)
+        yield replace(PlannedPair.of(pair, epochs, new), rests=rests.told if rests else None, load=load)
 
 
 def why(pair: SitePair, records: Sequence[AssessmentRecord], bundle_digest: str, rules_version: str) -> Why:

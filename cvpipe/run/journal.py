@@ -34,7 +34,7 @@ class Journal:
     def put(self, key: str, value: Any) -> None:
         """Keep a value, here and in the file."""
         self._facts[key] = value
-        line = json.dumps([key, value], ensure_ascii=False, separators=(",", ":"))
+        line = json.dumps([key, value], separators=(",", ":"))  # ASCII: file names need not be valid text
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with self._path.open("a", encoding="utf-8") as file:
@@ -64,6 +64,6 @@ class Journal:
     def _rewrite(self, facts: dict[str, Any]) -> None:
         try:
             with written_whole(self._path) as part:
-                part.write_text("".join(f"\n{json.dumps(fact, ensure_ascii=False)}" for fact in facts.items()), "utf-8")
+                part.write_text("".join(f"\n{json.dumps(fact)}" for fact in facts.items()), "utf-8")
         except OSError as error:
             LOG.debug("%s: could not be written anew: %s", self._path, error)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import platform
 import threading
@@ -20,6 +21,8 @@ from pathlib import Path
 
 from cvpipe.errors import LeaseError
 from cvpipe.folders import written_whole
+
+LOG = logging.getLogger(__name__)
 
 #: A lease lives this long after its last renewal, s; a run renews it four times in that span, so that one slow write
 #: loses nothing.
@@ -84,17 +87,25 @@ def _take(folder: Path, lives_s: float) -> Lease:
 
 
 def _renew(folder: Path, mine: Lease, lives_s: float, ended: threading.Event) -> None:
+    """Renew the lease until the run has ended, or another took it; where one renewal fails the next one tries again."""
     while not ended.wait(lives_s / 4):
-        with _alone(folder):
-            if not _is_mine(_read(folder), mine):
-                return  # we slept past its end and another took it: what both write has one key, and is written once
-            _write(folder, Lease(**{**asdict(mine), "until": _text(datetime.now(UTC), lives_s)}))
+        try:
+            with _alone(folder):
+                if not _is_mine(_read(folder), mine):
+                    return  # we slept past its end and another took it: what both write has one key, written once
+                _write(folder, Lease(**{**asdict(mine), "until": _text(datetime.now(UTC), lives_s)}))
+        except (OSError, LeaseError) as error:  # a shared folder that is away for a moment
+            LOG.warning("the lease could not be renewed (%s)", error)
 
 
 def _give_back(folder: Path, mine: Lease) -> None:
-    with _alone(folder):
-        if _is_mine(_read(folder), mine):
-            _file(folder).unlink(missing_ok=True)
+    """Remove the lease; where that cannot be done it ends by itself, and the run that has ended is none the worse."""
+    try:
+        with _alone(folder):
+            if _is_mine(_read(folder), mine):
+                _file(folder).unlink(missing_ok=True)
+    except (OSError, LeaseError) as error:
+        LOG.warning("the lease could not be given back (%s)", error)
 
 
 def _is_mine(found: Lease | None, mine: Lease) -> bool:

@@ -56,9 +56,11 @@ class Looking:
             if known is not None:
                 return _quality_of(known)
             seen = self._read(site, scenes)
-            if seen is not None:
-                self.journal.put(key, _as_plain(seen))
-            return seen
+            if seen is None:
+                return None
+            plain = _as_plain(seen)
+            self.journal.put(key, plain)
+            return _quality_of(plain)  # rounded, so that a later run chooses by the very same figures
 
         return look
 

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Gauge, start_http_server
 from prometheus_client.exposition import generate_latest
 
 from cvpipe.folders import written_whole
-from cvpipe.run.job import RunSummary
+from cvpipe.run.summary import RunSummary
 
 #: The figures by name, without the prefix: what each means.
 _FIGURES = {

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 
-from cvpipe.assess.watching import watch_start
-from cvpipe.domain import Outcome, Question, Scene, Site, Verdict
+from cvpipe.assess.watching import closings, watch_start
+from cvpipe.domain import Outcome, Question, Scene, Site, SiteStatus, StatusMove, Verdict
+from cvpipe.ledger import Entry, Ledger
 from cvpipe.run.epoch_rules import EpochRules
 from cvpipe.run.epochs import Epochs, choose_epochs
 from cvpipe.run.looking import Looking
+from cvpipe.run.nearby import Nearby
 from cvpipe.run.sites import PairKind, SitePair
 from cvpipe.run.stated import StatedEpochs
 
@@ -35,8 +39,44 @@ class Choosing:
             if self.stated:
                 self._chosen[site.code] = self.stated.of_site(site, self.scenes, self.rules, look)
             else:
-                self._chosen[site.code] = choose_epochs(site, self.scenes, self.rules, look)
+                near = self._nearby.of(site.geometry, site.buffer_m)
+                self._chosen[site.code] = choose_epochs(site, near, self.rules, look)
         return self._chosen[site.code]
+
+    @cached_property
+    def _nearby(self) -> Nearby:
+        return Nearby(self.scenes)
+
+
+@dataclass(frozen=True)
+class Closings:
+    """The days on which people closed each site, from all moves of sites read once."""
+
+    ledger: Ledger
+
+    def of(self, site: Site) -> tuple[date, ...]:
+        """The days on which a site was closed, in order."""
+        moves = self._moves.get(site.code, [])
+        came_in = moves[0].value.was if moves else site.status
+        if came_in is not SiteStatus.CLOSED:
+            return closings(site.status, date.min, moves)  # the day on which it came in is not asked
+        return closings(site.status, self.ledger.versions(site.code)[0].valid_from.date(), moves)
+
+    @cached_property
+    def _moves(self) -> dict[str, list[Entry[StatusMove]]]:
+        found = defaultdict[str, list[Entry[StatusMove]]](list)
+        for move in self.ledger.moves():
+            found[move.value.site_code].append(move)
+        return dict(found)
+
+
+def answers_of(ledger: Ledger, codes: Collection[str]) -> Mapping[str, Answers]:
+    """What has been answered of some sites, by site."""
+    found = defaultdict[str, dict[str, tuple[Verdict, ...]]](dict)
+    for given in ledger.given_verdicts(codes):
+        of_site = found[given.site_code]
+        of_site[given.assessment_key] = (*of_site.get(given.assessment_key, ()), given.verdict)
+    return dict(found)
 
 
 def remediation(site: Site, epochs: Epochs) -> list[SitePair]:

@@ -1,7 +1,7 @@
 """Runs at set times: look for new scenes, run, tell how it ended. A round that fails never ends the schedule.
 
 APScheduler keeps the time: cron expressions in a time zone (summer time included); rounds that were missed while the
-machine slept or another round took long become one.
+machine slept become one. A time that comes while the round before it still goes on is left out.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from apscheduler.triggers.date import DateTrigger
 
 from cvpipe.errors import CvpipeError, LeaseError, SettingsError
 from cvpipe.ledger import Workspace
-from cvpipe.run.job import RunOptions, RunSummary, run
+from cvpipe.run.job import run
 from cvpipe.run.metrics import RunMetrics
 from cvpipe.run.notices import Notice, send
+from cvpipe.run.order import RunOptions
+from cvpipe.run.summary import RunSummary
 from cvpipe.run.watching import Sighted, look_for_scenes
 from cvpipe.settings import ScheduleSettings
 
@@ -51,7 +53,8 @@ class Round:
     @property
     def failed(self) -> bool:
         """Whether anything in it needs a person."""
-        return self.error is not None or bool(self.sighted.refused) or bool(self.summary and self.summary.failures)
+        ran_badly = self.summary is not None and bool(self.summary.failures or self.summary.stopped)
+        return self.error is not None or bool(self.sighted.refused) or ran_badly
 
     def notice(self, name: str) -> Notice:
         """The round told for people and programs; `name` is that of the workspace."""
@@ -63,10 +66,13 @@ class Round:
         counts = self.summary.counts()
         if self.summary.failures:
             figures["failures"] = [f"{f.site_code} {f.epoch or ''}: {f.reason}" for f in self.summary.failures]
+        if self.summary.stopped:
+            figures["stopped"] = self.summary.stopped
         text = (
             f"{name}: {len(self.sighted.added)} new scenes, {counts['assessed']} pairs of epochs assessed, "
             f"{counts['not_assessable']} without an answer, {counts['failed']} failed"
         )
+        counts["failed_pairs"] = counts.pop("failed")  # `failed` says whether the round was a failure
         return Notice(text, self.failed, figures | counts | {"seconds": round(self.summary.seconds, 1)})
 
 

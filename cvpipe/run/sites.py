@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import date
 from enum import StrEnum
 
 import numpy as np
@@ -45,8 +46,19 @@ from cvpipe.domain import (
 )
 from cvpipe.errors import SceneError
 from cvpipe.geo import WGS84, Grid, buffered, metric_crs, reproject
-from cvpipe.imagery import MosaicReader, Patch, SceneReader, estimate_registration, judge, later_grid, site_grid
+from cvpipe.imagery import (
+    MosaicReader,
+    Patch,
+    SceneReader,
+    estimate_registration,
+    judge,
+    matched,
+    read_later,
+    site_grid,
+    vegetation_index,
+)
 from cvpipe.run.epochs import Epoch
+from cvpipe.settings import Light
 
 Mask = NDArray[np.bool_]
 
@@ -80,7 +92,17 @@ class SitePair:
     after: Epoch | None
     reason: str = field(default="", compare=False)
 
-    def key(self, network_digest: str, rules_version: str) -> str:
+    @property
+    def epoch(self) -> date | None:
+        """The later day."""
+        return self.after.acquired if self.after else None
+
+    @property
+    def told(self) -> str:
+        """Site and later day, as progress tells them."""
+        return f"{self.site.code} {self.epoch or ''}".strip()
+
+    def key(self, network_digest: str, rules_version: str, light: Light = "none") -> str:
         """The idempotency key: equal inputs, whatever run they come from, give an equal key."""
         plan = self.site.plan
         content = [
@@ -94,6 +116,8 @@ class SitePair:
             network_digest,
             rules_version,
         ]
+        if light != "none":  # what was assessed before there was a choice keeps its key
+            content.append(light)
         return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
@@ -127,15 +151,15 @@ def look(pair: SitePair, readers: Readers, shift_of: PairRegistration, *, gsd_m:
     if not math.isfinite(shift.residual_px):
         shift = shift_of(pair, wide)
     grid = pair_grid(pair.site, before.grid, margin_m, gsd_m)
-    later = replace(after.read(later_grid(grid, shift, wide)), grid=grid)
+    later = read_later(after, grid, shift, wide)
     return Looked(earlier.part(grid), later, shift, max(pair.before.gsd_m, pair.after.gsd_m))
 
 
-def assess(pair: SitePair, looked: Looked | None, network: Network, rules: Rules) -> Assessment:
+def assess(pair: SitePair, looked: Looked | None, network: Network, rules: Rules, light: Light = "none") -> Assessment:
     """All that is said of the site for this pair; `looked` is None where no two scenes show it."""
     blank = Assessment(
         site_code=pair.site.code,
-        key=pair.key(network.digest, rules.version),
+        key=pair.key(network.digest, rules.version, light),
         before=pair.before.scenes[0].content_hash if pair.before else None,
         after=pair.after.scenes[0].content_hash if pair.after else None,
         before_fill=_filling(pair.before),
@@ -147,7 +171,7 @@ def assess(pair: SitePair, looked: Looked | None, network: Network, rules: Rules
     )
     if looked is None:
         return blank
-    maps = compare(network, looked.before, looked.after)
+    maps = compare(network, looked.before, matched(looked.after, looked.before, light))
     outline, grid = buffered(pair.site.geometry, pair.site.buffer_m), maps.grid
     inside = inside_mask(outline, grid)
     retained = inside_mask(pair.site.plan.retained, grid) if pair.site.plan.retained else None
@@ -162,6 +186,8 @@ def assess(pair: SitePair, looked: Looked | None, network: Network, rules: Rules
         registration=looked.registration,
         reasons=judge(looked.before, looked.after, inside, looked.registration, native_gsd_m=looked.native_gsd_m),
         chances=Chances(maps.chance_before, maps.chance_after, maps.probability, PROBABILITY_SCALE),
+        native_gsd_m=looked.native_gsd_m,
+        index=(vegetation_index(looked.before), vegetation_index(looked.after)),
     )
     if not measured.reasons:
         measured = replace(measured, left=left_inside(maps, inside if retained is None else inside & ~retained))

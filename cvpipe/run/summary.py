@@ -23,6 +23,7 @@ class Failure:
 class RunSummary:
     """What a run did. `run_id` is None where nothing was pending; `outcomes` counts new verdicts.
 
+    `candidates` are new ones, `seen_again` earlier ones that a later epoch shows too (`cvpipe.run.sweep`).
     `tried_again` counts attempts after a failure. `stopped` says why a run ended before all was done: what it had
     written by then is kept, and the next run goes on.
     """
@@ -35,6 +36,7 @@ class RunSummary:
     outcomes: Counter[tuple[Question, Outcome]] = field(default_factory=Counter)
     changes: int = 0
     candidates: int = 0
+    seen_again: int = 0
     failures: list[Failure] = field(default_factory=list)
     tried_again: int = 0
     stopped: str | None = None

@@ -9,7 +9,18 @@ from numpy.typing import NDArray
 from shapely import Point
 
 from cvpipe.assess import measure
-from cvpipe.domain import SURFACES, ChangeKind, Measurements, Plan, Reason, Registration, Site, Surface
+from cvpipe.domain import (
+    SURFACES,
+    ChangeKind,
+    Figure,
+    Measurements,
+    Plan,
+    Reason,
+    Registration,
+    Site,
+    Spread,
+    Surface,
+)
 
 SIDE = 20
 """Pixels along a drawn site; with 1 m² a pixel the site has 400 m²."""
@@ -65,8 +76,12 @@ def areas(
     site_area_m2: float = 1000.0,
     valid_share: float = 1.0,
     residual_px: float = 0.0,
+    chance_m2: float | None = None,
 ) -> Measurements:
-    """Measurements by hand; what is not named is 0 m², and ground that is not named is bare."""
+    """Measurements by hand; what is not named is 0 m², and ground that is not named is bare.
+
+    `chance_m2` is the standard deviation of every figure; None for exact ones.
+    """
     return Measurements(
         site_area_m2=site_area_m2,
         valid_share=valid_share,
@@ -74,6 +89,7 @@ def areas(
         surface_after_m2=_filled(after or {}, site_area_m2),
         change_m2=dict.fromkeys(ChangeKind, 0.0) | (change or {}),
         registration=Registration(residual_px=residual_px),
+        spreads={} if chance_m2 is None else dict.fromkeys(Figure, Spread(0.0, chance_m2, 0.0, 0.0)),
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
 from cvpipe.assess import REMEDIATION, assess_rebound, assess_remediation, default_rules, explain, not_assessable
 from cvpipe.assess.criteria import KINDS
-from cvpipe.domain import ChangeKind, Plan, Reason, Surface, Verdict
+from cvpipe.domain import ChangeKind, Outcome, Plan, Reason, Surface, Verdict
 from tests.assess.drawn import areas, site
 
 RULES = default_rules()
@@ -23,7 +24,10 @@ GONE = areas(
 
 def every_verdict() -> list[Verdict]:
     plans = (Plan(), Plan(demolition_area_m2=100, green_area_m2=100), Plan(demolition_area_m2=9000, green_ratio=0.5))
-    found = [verdict for plan in plans for m in (GONE, areas()) for verdict in assess_remediation(site(plan), m, RULES)]
+    measured = (GONE, areas(), areas(chance_m2=30), replace(GONE, spreads=areas(chance_m2=30).spreads))
+    winter, registered = (date(2023, 1, 9), date(2024, 1, 9)), replace(site(), building_area_m2=400)
+    found = [v for plan in plans for m in measured for v in assess_remediation(site(plan), m, RULES, winter)]
+    found += [v for m in measured for v in assess_remediation(registered, m, RULES)]
     found += [assess_rebound(site(), m, RULES) for m in (areas(), areas(change={ChangeKind.STRUCTURE_ADDED: 99}))]
     return found + [verdict for reason in Reason for verdict in not_assessable(REMEDIATION, reason)]
 
@@ -44,6 +48,27 @@ def test_chinese_sentence_says_the_same() -> None:
     )
 
 
+def test_intervals_are_told_in_both_languages() -> None:
+    doubted = replace(GONE, spreads=areas(chance_m2=10).spreads)
+    demolition, clearance, _ = assess_remediation(site(), doubted, RULES)
+    assert demolition.explanation.startswith(
+        "Demolition is complete: 1,380 m² (99 %; 90 %: 1,350 to 1,410 m²) of the 1,400 m² of structure at the baseline "
+        "is gone and 20 m² still stands (90 %: 0 to 55 m²; limit 42 m²)."
+    )
+    assert explain(clearance, "zh").startswith(
+        "从空中看，场地已达到场光地净：场内建筑20平方米（90%区间0至47平方米，限值20平方米），"
+        "渣土堆料0平方米（90%区间0至10平方米，限值30平方米），清净场地占99%（平整裸土89%、绿化10%）。"
+    )
+
+
+def test_a_limit_on_the_ground_is_told_where_it_is_broken() -> None:
+    strict = RULES.model_copy(update={"clearance": RULES.clearance.model_copy(update={"levelled_share": 0.5})})
+    clearance = assess_remediation(site(), GONE, strict)[1]
+    assert clearance.outcome is Outcome.NOT_MET
+    assert "(89 % (at most 50 %) levelled, 10 % green)" in clearance.explanation
+    assert "平整裸土89%（限50%）、绿化10%" in explain(clearance, "zh")
+
+
 @pytest.mark.parametrize("verdict", every_verdict(), ids=lambda v: f"{v.question}-{v.outcome}")
 def test_every_verdict_has_a_whole_sentence(verdict: Verdict) -> None:
     english, chinese = explain(verdict), explain(verdict, "zh")
@@ -53,7 +78,9 @@ def test_every_verdict_has_a_whole_sentence(verdict: Verdict) -> None:
 
 def test_a_doubt_is_told() -> None:
     verdict = replace(assess_remediation(site(), GONE, RULES)[1], needs_review=True)
-    assert explain(verdict).endswith("A person should look: a value is near its limit, or two figures disagree.")
+    assert explain(verdict).endswith(
+        "A person should look: a limit lies within what the value could be, or two figures disagree."
+    )
 
 
 def test_every_criterion_has_words_in_both_languages() -> None:

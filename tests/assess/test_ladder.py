@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from cvpipe.assess.rules import LadderRules, Rules
 from cvpipe.assess.standing import FlagReason, state_of
-from cvpipe.domain import ChangeKind, Decision, Inspection, InspectionResult, Outcome, Question, Rung, SiteStatus, Stage
+from cvpipe.domain import (
+    ChangeKind,
+    Decision,
+    Inspection,
+    InspectionResult,
+    Outcome,
+    Question,
+    ReviewReason,
+    Rung,
+    SiteStatus,
+    Stage,
+)
 from cvpipe.ledger.records import AssessmentRecord, Entry, SiteState
 from tests.assess.lives import BASELINE, CODE, RULES, clouded, day, doubtful, ground, life, move, remediation, watch
 
@@ -116,6 +127,15 @@ def test_flagged_scenes_take_nothing_back() -> None:
     assert (state.flag.reason, state.flag.questions[0]) == (FlagReason.CONTRADICTORY, Question.CLEARANCE)
 
 
+def test_a_flagged_scene_does_not_refute_what_speaks_against_a_confirmed_clearing() -> None:
+    shown = [CLEAR, CLEAR, LITTERED, CLEAR, LITTERED]
+    epochs = [remediation(i, day(3 + i), m) for i, m in enumerate(shown)]
+    perhaps = doubtful(epochs[3], Question.CLEARANCE)
+    assert state_of(life(epochs), RULES).stage is Stage.CLEARED
+    state = state_of(life([*epochs[:3], perhaps, epochs[4]]), RULES)
+    assert told(state)[1:] == [(Stage.DEMOLISHED, Rung.SCENE, day(5), day(4))]
+
+
 @pytest.mark.parametrize(("doubts", "lasts"), [([False], False), ([True], True), ([True, True], False)])
 def test_a_suspicion_ends_with_one_quiet_scene_or_with_two_doubtful_ones(doubts: list[bool], lasts: bool) -> None:
     clear = [remediation(1, day(3), CLEAR), remediation(2, day(4), CLEAR)]
@@ -150,6 +170,13 @@ def test_a_decision_that_was_superseded_says_nothing() -> None:
     assert state_of(life([seen], decisions=(first, second)), RULES).stage is Stage.CLEARED
 
 
+def test_a_decision_that_was_taken_back_says_nothing() -> None:
+    seen = remediation(1, day(3), CLEAR)
+    first = decided(seen, Question.CLEARANCE, Outcome.NOT_MET)
+    back = replace(first.value, reason=ReviewReason.WITHDRAWN.value, supersedes=1)
+    assert state_of(life([seen], decisions=(first, Entry(2, AT, back))), RULES) == state_of(life([seen]), RULES)
+
+
 @pytest.mark.parametrize(
     ("result", "stage"),
     [
@@ -163,6 +190,28 @@ def test_a_visit_counts_as_a_persons_word(result: InspectionResult, stage: Stage
     epochs = [remediation(1, day(3), LITTERED), remediation(2, day(4), LITTERED)]
     visit = Entry(1, AT, Inspection(CODE, day(5), result, "inspector"))
     assert state_of(life(epochs, inspections=[visit]), RULES).stage is stage
+
+
+def test_ground_that_is_not_clear_does_not_say_that_structures_stand() -> None:
+    visit = Entry(1, AT, Inspection(CODE, day(5), InspectionResult.NOT_CLEAR, "inspector"))
+    state = state_of(life([], inspections=[visit], status=SiteStatus.CLEARED), RULES)
+    assert (state.stage, state.last_seen, state.flag) == (None, None, None)
+
+
+def test_an_epoch_that_does_not_tell_whether_ground_is_clear_does_not_show_it_littered() -> None:
+    epochs = [remediation(i, day(3 + i), LITTERED) for i in range(3)]
+    said = [decided(epochs[2], Question.CLEARANCE, Outcome.NOT_ASSESSABLE)]
+    assert state_of(life(epochs), RULES).last_seen == day(5)
+    assert state_of(life(epochs, decisions=said), RULES).last_seen == day(4)
+
+
+@pytest.mark.parametrize(("later", "stage"), [(timedelta(1), Stage.CLEARED), (timedelta(-1), Stage.DEMOLISHED)])
+def test_what_a_person_said_last_of_a_day_holds(later: timedelta, stage: Stage) -> None:
+    seen = remediation(1, day(3), LITTERED)
+    decision = replace(decided(seen, Question.CLEARANCE, Outcome.MET), at=AT + later)
+    visit = Entry(1, AT, Inspection(CODE, day(3), InspectionResult.NOT_CLEAR, "inspector"))
+    state = state_of(life([seen], decisions=[decision], inspections=[visit]), RULES)
+    assert state.stage is stage
 
 
 def test_rebound_is_suspected_then_confirmed_by_a_second_scene() -> None:

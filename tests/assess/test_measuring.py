@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from cvpipe.assess import measure
-from cvpipe.domain import ChangeKind, Reason, Registration, Surface
+from cvpipe.domain import ChangeKind, Reason, Registration, Surface, VegetationIndex
 from tests.assess.drawn import SIDE, DrawnPair
 
 
@@ -74,6 +75,47 @@ def test_a_net_is_no_green_even_where_the_change_says_so() -> None:
     )
     assert m.change_m2[ChangeKind.GREEN_ADDED] == 0
     assert m.surface_after_m2[Surface.NET] == SIDE * SIDE
+
+
+def index_of(value: float) -> NDArray[np.float32]:
+    return np.full((SIDE, SIDE), value, np.float32)
+
+
+def measured_by(before: NDArray[np.float32] | None, after: NDArray[np.float32] | None) -> VegetationIndex | None:
+    all_over = np.ones((SIDE, SIDE), np.uint8)
+    inside = all_over > 0
+    inside[:, :10] = False
+    return measure(
+        surface_before=all_over * Surface.BARE,
+        surface_after=all_over * Surface.VEGETATION,
+        change={kind: all_over * (kind is ChangeKind.GREEN_ADDED) for kind in ChangeKind},
+        usable=all_over > 0,
+        inside=inside,
+        retained=None,
+        pixel_area_m2=0.25,
+        registration=Registration(),
+        reasons=(),
+        index=(before, after),
+    ).index
+
+
+def test_green_by_near_infrared() -> None:
+    """Of 200 pixels on the site 40 were green, 20 of them at both; 100 more became so; 20 rose, but by little."""
+    before, after = index_of(0.05), index_of(0.05)
+    before[:2, :], after[1, :] = 0.5, 0.5
+    after[4:14, :] = 0.45
+    before[16:18, :], after[16:18, :] = 0.28, 0.33
+    found = measured_by(before, after)
+    assert found is not None
+    assert found.share_before == pytest.approx(20 / 200)
+    assert found.share_after == pytest.approx((10 + 100 + 20) / 200)
+    assert found.gained_m2 == pytest.approx(100 * 0.25)
+
+
+def test_without_near_infrared_at_both_epochs_there_is_no_index() -> None:
+    assert measured_by(None, index_of(0.4)) is None
+    assert measured_by(index_of(0.4), None) is None
+    assert measured_by(index_of(np.nan), index_of(0.4)) is None
 
 
 def test_ground_where_a_change_is_unknown_counts_nowhere() -> None:

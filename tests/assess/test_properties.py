@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cvpipe.assess import assess_rebound, assess_remediation, default_rules
+from cvpipe.assess.criteria import could_turn
 from cvpipe.domain import ChangeKind, Measurements, Outcome, Plan, Question, Surface, Verdict
 from tests.assess.drawn import SIDE, DrawnPair, areas, site
 
@@ -99,3 +100,45 @@ def test_finer_pixels_of_the_same_ground_give_the_same_verdicts(
     coarse = DrawnPair(before, after)
     finer = DrawnPair(np.kron(before, fine), np.kron(after, fine), usable=twice, inside=twice)
     assert all_verdicts(coarse.measured(pixel_area_m2=4)) == all_verdicts(finer.measured(pixel_area_m2=1))
+
+
+@given(left=area, rubble=area, more=area, over=st.floats(0, 1), site_area=st.floats(500, 50_000))
+def test_rubble_never_makes_a_site_cleaner_that_is_more_than_a_cabin_from_clear(
+    left: float, rubble: float, more: float, over: float, site_area: float
+) -> None:
+    """Rubble may hide structure that stands: together they stay in the way, up to what counts as a heap."""
+
+    def met(structure: float, heap: float) -> bool:
+        m = areas(after={Surface.STRUCTURE: structure, Surface.RUBBLE: heap}, site_area_m2=site_area + 3000)
+        return verdict(Question.CLEARANCE, m).outcome is Outcome.MET
+
+    hidden = left * over
+    if not met(left, rubble) and left + rubble > RULES.clearance.rubble_cap_m2:
+        assert not met(left - hidden, rubble + hidden + more)
+    assert met(left, rubble) >= met(left, rubble + more)
+
+
+@given(stood=area, removed=area, doubt=st.floats(0, 50), more=st.floats(0, 50))
+def test_more_doubt_never_takes_a_flag_away(stood: float, removed: float, doubt: float, more: float) -> None:
+    def flags(chance_m2: float) -> tuple[bool, bool]:
+        gone = min(removed, stood)
+        m = areas(
+            before={Surface.STRUCTURE: stood},
+            after={Surface.STRUCTURE: stood - gone},
+            change={ChangeKind.STRUCTURE_REMOVED: gone},
+            chance_m2=chance_m2,
+        )
+        found = assess_remediation(site(), m, RULES)
+        return found[0].needs_review, found[1].needs_review
+
+    assert all(once <= again for once, again in zip(flags(doubt), flags(doubt + more), strict=True))
+
+
+@given(m=st.builds(areas, after=st.fixed_dictionaries({Surface.RUBBLE: area}), chance_m2=st.floats(0, 80)))
+def test_the_value_lies_in_its_interval_and_the_flag_follows_from_it(m: Measurements) -> None:
+    for found in all_verdicts(m):
+        for criterion in found.criteria:
+            if criterion.interval is not None:
+                assert 0 <= criterion.interval[0] <= criterion.value <= criterion.interval[1]
+    clearance = verdict(Question.CLEARANCE, m)
+    assert clearance.needs_review is could_turn(clearance.criteria[:4])

@@ -179,8 +179,18 @@ def test_a_sample_without_any_error_says_what_it_could_not_detect() -> None:
     flawless = {site.code: SampleResult(1, site.code, date(2017, 8, 1), "i", dict(site.outcomes), {}) for site in sites}
     found = checked(draw(sites, seed=1, per_stratum=3, who="a"), flawless)["clearance met: sites"]
     assert found.standard_error == 0
-    assert found.undetected == pytest.approx(1 - 0.1 ** (1 / 18))
+    assert found.undetected is not None
+    assert 1 - 0.1 ** (1 / 18) < found.undetected < 0.15, "more than of 18 drawn from all: the strata differ in size"
     assert truth
+
+
+def test_what_could_not_be_detected_counts_the_strata_by_their_size() -> None:
+    """Two of a hundred and all of ten: the many that nobody saw count, not the twelve that somebody did."""
+    right = {"many": [1.0] * 2, "few": [1.0] * 10}
+    found = stratified_total("n", "sites", right, {"many": 100, "few": 10})
+    assert found.undetected == pytest.approx((1 - 0.1**0.5) * 100 / 110)
+    alike = stratified_total("n", "sites", {"a": [0.0] * 3, "b": [0.0] * 6}, {"a": 10, "b": 20})
+    assert alike.undetected == pytest.approx(1 - 0.1 ** (1 / 9))
 
 
 def test_units_keep_what_was_mapped() -> None:

@@ -144,7 +144,7 @@ def command(workspace: Workspace, *args: str) -> tuple[int, Any]:
 def test_the_command_tells_what_it_did(workspace: Workspace) -> None:
     code, dry = command(workspace, "--dry-run")
     assert code == 0
-    assert sum(not pair["known"] for pair in dry) == 5
+    assert sum(not pair["known"] for pair in dry["pairs"]) == 5
     code, told = command(workspace)
     assert (code, told["assessed"], told["failed"]) == (0, 6, 0)
     assert {"question": "rebound", "outcome": "suspected", "count": 1} in told["outcomes"]

@@ -98,3 +98,25 @@ def test_a_lease_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     (tmp_path / "lease.json").write_text("{")
     with pytest.raises(LeaseError, match="delete this file"), lease(tmp_path):
         pass
+
+
+def test_a_renewal_that_fails_is_tried_again(tmp_path: Path) -> None:
+    """A shared folder that is away for a moment must not cost a run its lease."""
+    with lease(tmp_path, lives_s=0.4) as mine:
+        file = tmp_path / "lease.json"
+        text = file.read_text()
+        file.write_text("{")
+        time.sleep(0.4)
+        file.write_text(text)
+        until = time.monotonic() + 20
+        while (held := holder_of(tmp_path)) is not None and held.until == mine.until and time.monotonic() < until:
+            time.sleep(0.02)
+        assert held is not None
+        assert held.until > mine.until
+
+
+def test_a_lease_that_cannot_be_given_back_costs_the_run_nothing(tmp_path: Path) -> None:
+    with lease(tmp_path, lives_s=600):
+        (tmp_path / "lease.json").write_text("{")
+    with pytest.raises(LeaseError, match="delete this file"):
+        holder_of(tmp_path)

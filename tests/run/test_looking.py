@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -84,10 +83,7 @@ def test_what_was_kept_is_what_was_seen(clouded: Workspace, tmp_path: Path) -> N
             fresh = Looking.opened(Journal(journal), 0.5, 15.0, stack).at(SITE)((scene,))
             again = Looking.opened(Journal(journal), 0.5, 15.0, stack).at(SITE)((scene,))
             assert fresh is not None
-            assert again is not None
-            assert again.reasons == fresh.reasons
-            assert again.score == pytest.approx(fresh.score, abs=0.002)
-            assert math.isnan(again.blur) == math.isnan(fresh.blur)
+            assert repr(again) == repr(fresh), "or the next run chooses by other figures"  # repr: NaN is no NaN
 
 
 def test_a_scene_that_is_away_does_not_change_the_baseline(clouded: Workspace, tmp_path: Path) -> None:

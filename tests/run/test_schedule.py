@@ -21,10 +21,10 @@ from cvpipe.domain import Reason
 from cvpipe.errors import LeaseError, SettingsError
 from cvpipe.ledger import Workspace
 from cvpipe.run import schedule
-from cvpipe.run.job import Failure, RunSummary
 from cvpipe.run.logs import JsonLines
 from cvpipe.run.metrics import RunMetrics
 from cvpipe.run.schedule import keep_time, next_times, play_round
+from cvpipe.run.summary import Failure, RunSummary
 from cvpipe.run.watching import Refused, Sighted
 from cvpipe.settings import ScheduleSettings
 
@@ -126,7 +126,10 @@ def test_an_unusable_scene_is_a_failure_that_names_it(workspace: Workspace, monk
     monkeypatch.setattr(schedule, "run", lambda *_: RunSummary())
     played = play_round(workspace)
     assert played.failed
-    assert played.notice("d").figures["unusable_scenes"] == ["x.tif: zero bytes"]
+    notice = played.notice("d")
+    assert notice.figures["unusable_scenes"] == ["x.tif: zero bytes"]
+    assert (notice.failed, notice.figures["failed_pairs"]) == (True, 0)
+    assert "failed" not in notice.figures, "a webhook's body holds both in one object"
 
 
 def test_rounds_follow_their_times_until_the_signal_and_the_last_one_is_finished() -> None:

@@ -121,6 +121,16 @@ def test_a_bad_file_is_told_once_and_again_when_it_has_changed(look: Look, folde
     assert added(look()) == [bad.name]
 
 
+@pytest.mark.parametrize("name", [os.fsdecode("西山_20240501.tif".encode("gbk")), "a\u2028b\x85_20240501.tif"])
+def test_a_name_that_is_no_clean_text_costs_that_file_only(look: Look, folder: Path, name: str) -> None:
+    """Archives that were packed on a Chinese Windows unpack to names in GBK."""
+    (folder / name).write_bytes(b"no raster")
+    good = put(folder, "良乡 _20240502.tif")
+    look()
+    assert added(look()) == [good.name]
+    assert look() == Sighted(unchanged=2)
+
+
 def test_a_refused_file_is_tried_again_after_a_while_and_not_told_again(
     look: Look, folder: Path, described: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,79 @@
+"""What one run is asked, and what stays the same throughout it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from cvpipe.assess import Rules
+from cvpipe.assess.rules import rules_of
+from cvpipe.detect import Network
+from cvpipe.domain import Site
+from cvpipe.ledger import Ledger
+from cvpipe.run.patience import Patience
+from cvpipe.run.planning import Choosing, Closings
+from cvpipe.run.sites import SitePair
+from cvpipe.settings import WorkspaceSettings
+
+#: Sites that are planned, worked through and settled together: so many share their questions to the ledger, and no
+#: more plans are held at a time, however many sites there are.
+SITES_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """What one run is asked: `codes` None for all sites, `device` None for the workspace's own.
+
+    `before` and `after` state an epoch (a day, or a scene by its path, name, id or hash) that the rules would choose
+    otherwise; the watch for rebound is then left out, as it hangs on the epochs of the rules. `retry` tries at once
+    what was set aside (`cvpipe.run.patience`), `sweep` looks for changes outside the sites too (`cvpipe.run.sweep`).
+    """
+
+    codes: Collection[str] | None = None
+    device: Literal["auto", "cpu", "cuda"] | None = None
+    before: str | None = None
+    after: str | None = None
+    retry: bool = False
+    sweep: bool = False
+
+
+@dataclass(frozen=True)
+class Job:
+    """What stays the same throughout a run; made by `cvpipe.run.opened`. `runs` is the workspace's folder of runs."""
+
+    runs: Path
+    options: RunOptions
+    ledger: Ledger
+    settings: WorkspaceSettings
+    rules: Rules
+    network: Network
+    sites: Sequence[Site]
+    choosing: Choosing
+    closings: Closings
+    patience: Patience
+
+    def key(self, pair: SitePair) -> str:
+        """The idempotency key of a pair in this run."""
+        return pair.key(self.network.digest, self.rules_version(pair.site), self.settings.light)
+
+    def rules_version(self, site: Site) -> str:
+        """The version of the rules by which a site is judged. Raises SettingsError."""
+        rules = rules_of(site, self.rules)
+        return self._version if rules is self.rules else rules.version
+
+    @cached_property
+    def _version(self) -> str:
+        return self.rules.version
+
+    @property
+    def device(self) -> str:
+        """Where the network runs, as the ledger notes it."""
+        return str(getattr(self.network, "device", ""))
+
+    def some_sites(self) -> Iterator[Sequence[Site]]:
+        """The sites, `SITES_AT_ONCE` at a time."""
+        for start in range(0, len(self.sites), SITES_AT_ONCE):
+            yield self.sites[start : start + SITES_AT_ONCE]

@@ -1,0 +1,132 @@
+"""Whole scenes swept: what changed outside every site becomes a candidate, once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from shapely.geometry import box
+from typer.testing import CliRunner
+
+from cvpipe.cli import app
+from cvpipe.domain import Candidate, CandidateState, ChangeKind, Scene
+from cvpipe.ledger import Workspace
+from cvpipe.run import RunOptions, run
+from cvpipe.run.sweep import SWEPT_NAME, is_same, merged, outside_sites, pairs_to_sweep, ranked
+from tests.detect.networks import PaintedNetwork
+from tests.run.conftest import DAYS, NEW_SHED, SITES, square
+
+#: A degree near the equator, where these squares lie, is 111 km: 0.001 is 111 m.
+STEP = 0.001
+
+
+def found(
+    left: float, width: float = 1.0, kind: ChangeKind = ChangeKind.STRUCTURE_ADDED, chance: float = 0.8
+) -> Candidate:
+    """A square of change, in steps from the origin."""
+    outline = box(left * STEP, 0, (left + width) * STEP, STEP)
+    return Candidate(outline, kind, 12_300.0 * width, chance, DAYS[2], DAYS[2])
+
+
+def scene(name: str, day: date, left: float, width: float = 10.0, cloud: float | None = None) -> Scene:
+    stac = None if cloud is None else {"properties": {"eo:cloud_cover": cloud}}
+    outline = box(left * STEP, 0, (left + width) * STEP, 10 * STEP)
+    return Scene(f"/{name}.tif", day, name, outline, 0.5, "EPSG:4326", 10, 10, 3, "uint8", stac)
+
+
+def swept(*scenes: Scene) -> list[tuple[str, str]]:
+    return [(pair.before.content_hash, pair.after.content_hash) for pair in pairs_to_sweep(scenes)]
+
+
+def test_each_place_has_its_newest_usable_pair() -> None:
+    old, mid, new = (scene(name, day, 0) for name, day in zip(("old", "mid", "new"), DAYS, strict=True))
+    assert swept(old, mid, new) == [("mid", "new")]
+    assert swept(old, replace(mid, stac={"properties": {"eo:cloud_cover": 80}}), new) == [("old", "new")]
+    beside = scene("beside", DAYS[1], 10)
+    assert swept(old, new, beside, scene("beside_old", DAYS[0], 10)) == [("old", "new"), ("beside_old", "beside")]
+    assert swept(new) == []
+    assert swept(old, scene("far", DAYS[2], 500)) == []
+
+
+def test_what_lies_in_a_site_is_none_and_what_reaches_out_is_cut() -> None:
+    site = box(0, 0, STEP, STEP)
+    assert outside_sites([found(0)], [site]) == []
+    (rest,) = outside_sites([found(0.5)], [site])
+    assert rest.area_m2 == pytest.approx(6150, rel=0.01)
+    assert outside_sites([found(3)], [site])[0] == found(3)
+    sliver = box(0, 0, STEP * 0.995, STEP)
+    assert outside_sites([found(0)], [sliver]) != []
+    assert outside_sites([replace(found(0), kind=ChangeKind.GREEN_ADDED)], [sliver]) == []
+
+
+def test_what_an_edge_cut_in_two_is_one_and_kinds_stay_apart() -> None:
+    (one,) = merged([found(0, chance=0.9), found(1, chance=0.5)])
+    assert one.area_m2 == pytest.approx(2 * 12_300, rel=0.01)
+    assert one.probability == pytest.approx(0.7)
+    assert len(merged([found(0), found(1.1)])) == 2
+    assert len(merged([found(0), found(1, kind=ChangeKind.GREEN_ADDED)])) == 2
+
+
+def test_half_of_the_smaller_one_makes_them_the_same() -> None:
+    assert is_same(found(0), found(0.4))
+    assert not is_same(found(0), found(0.6))
+    assert is_same(found(0, width=5), found(4.4))
+    assert not is_same(found(0), found(0, kind=ChangeKind.GREEN_ADDED))
+
+
+def test_large_and_likely_comes_first() -> None:
+    small, doubtful, large = found(0, width=0.2), found(2, chance=0.3), found(4, width=2)
+    assert ranked([doubtful, small, large]) == [large, doubtful, small]
+
+
+@pytest.fixture
+def swept_workspace(workspace: Workspace) -> Workspace:
+    """Site A, where a shed came back, is elsewhere now: the new shed stands outside every site."""
+    with workspace.ledger() as ledger:
+        ledger.put_sites([replace(SITES[0], geometry=square(slice(180, 200), slice(20, 60), 0))], source="test")
+    return workspace
+
+
+def candidates(workspace: Workspace) -> list[Candidate]:
+    with workspace.ledger() as ledger:
+        return [entry.value for entry in ledger.candidates()]
+
+
+def test_a_sweep_finds_the_shed_once(swept_workspace: Workspace, network: PaintedNetwork) -> None:
+    first = run(swept_workspace, RunOptions(sweep=True))
+    (one,) = candidates(swept_workspace)
+    assert (first.candidates, first.failures) == (1, [])
+    assert (one.kind, one.first_seen, one.last_seen) == (ChangeKind.STRUCTURE_ADDED, DAYS[2], DAYS[2])
+    assert one.area_m2 == pytest.approx(30 * 40 * 0.25, rel=0.05)
+    assert one.geometry.intersection(square(*NEW_SHED, 0)).area == pytest.approx(one.geometry.area, rel=0.1)
+
+    asked = len(network.batches)
+    again = run(swept_workspace, RunOptions(sweep=True))
+    assert (again.candidates, again.run_id, len(network.batches)) == (0, None, asked)
+    with swept_workspace.ledger() as ledger:
+        ledger.settle_candidate(1, CandidateState.DISMISSED, who="Li Na", note="a tent")
+    (swept_workspace.runs / SWEPT_NAME).unlink()
+    assert run(swept_workspace, RunOptions(sweep=True)).candidates == 0
+    assert len(network.batches) > asked
+    assert len(candidates(swept_workspace)) == 1
+
+
+def test_a_change_in_a_site_is_no_candidate(workspace: Workspace) -> None:
+    assert run(workspace, RunOptions(sweep=True)).candidates == 0
+    assert candidates(workspace) == []
+
+
+def test_the_commands_tell_of_it(swept_workspace: Workspace) -> None:
+    def told(*args: str) -> str:
+        result = CliRunner().invoke(app, [*args, "--workspace", str(swept_workspace.folder)])
+        assert result.exit_code == 0, result.output
+        return result.stdout
+
+    dry = json.loads(told("run", "--sweep", "--dry-run", "--json"))
+    assert [pair["after"].endswith(f"{DAYS[2]}.tif") for pair in dry["sweep"]] == [True]
+    assert "1 new candidates outside every site" in told("run", "--sweep")
+    (row,) = json.loads(told("candidates", "list", "--json"))
+    assert (row["kind"], row["state"], row["site"]) == ("structure_added", "open", None)
+    assert "1 candidates" in told("candidates", "list")
