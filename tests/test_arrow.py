@@ -1,6 +1,7 @@
 """Imports point one way, and what is light stays light.
 
-cli → run, report, train → detect, assess, world → ledger, imagery, network → life → domain, geo, settings → errors
+cli → run, report, review, train → detect, assess, world → ledger, imagery, network → life → domain, geo, settings
+→ errors
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ PACKAGE = Path(cvpipe.__file__).parent
 #: Rooms from the top down; a room may import rooms of lower levels only.
 LEVELS = (
     {"cli"},
-    {"run", "report", "train"},
+    {"run", "report", "review", "train"},
     {"detect", "assess", "world"},
     {"ledger", "imagery", "network"},
     {"life"},
@@ -108,7 +109,7 @@ def test_only_the_ledger_knows_sql(all_imports: list[Import]) -> None:
 
 
 @pytest.mark.parametrize(
-    "room", ["assess", "report", "ledger", "imagery", "world", "life", "domain", "geo", "settings"]
+    "room", ["assess", "report", "review", "ledger", "imagery", "world", "life", "domain", "geo", "settings"]
 )
 def test_rooms_that_name_no_torch(room: str, all_imports: list[Import]) -> None:
     named = [str(i) for i in all_imports if i.room == room and (i.library in TORCH or i.module == "cvpipe.network")]
@@ -136,7 +137,7 @@ def loaded_after(statement: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-@pytest.mark.parametrize("room", ["assess", "report", "ledger"])
+@pytest.mark.parametrize("room", ["assess", "report", "review", "ledger"])
 def test_rooms_that_really_load_no_torch(room: str) -> None:
     loaded = loaded_after(f"import pkgutil, importlib, cvpipe.{room} as room\n"
                           "for m in pkgutil.walk_packages(room.__path__, room.__name__ + '.'):\n"

@@ -44,8 +44,10 @@ def list_campaigns(workspace: WorkspaceOption = Path(), as_json: JsonOption = Fa
 
 def add(
     name: NameArgument,
-    starts: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DATE")] = None,
-    ends: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DATE")] = None,
+    starts: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Its first day.")
+    ] = None,
+    ends: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Its last day.")] = None,
     target_sites: Annotated[int | None, typer.Option(min=1, help="Sites that it sets out to complete.")] = None,
     target_demolition_m2: Annotated[float | None, typer.Option(min=0, help="Area to be demolished, m².")] = None,
     target_green_m2: Annotated[float | None, typer.Option(min=0, help="Area to be turned green, m².")] = None,

@@ -26,6 +26,14 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class LightWay(StrEnum):
+    """How the later raster is brought to the light of the earlier one; the words of `cvpipe.settings.Light`."""
+
+    NONE = "none"
+    MOMENTS = "moments"
+    HISTOGRAM = "histogram"
+
+
 def register(app: typer.Typer) -> None:
     """Add the command."""
     app.command("detect")(detect)
@@ -41,6 +49,9 @@ def detect(
     ] = None,
     model: Annotated[str, typer.Option(help="Bundle: its name in models/ or its folder.")] = "cvpipe-s",
     device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.AUTO,
+    light: Annotated[
+        LightWay, typer.Option(help="Bring AFTER to the light of BEFORE first: by mean and contrast, or by histograms.")
+    ] = LightWay.NONE,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON.")] = False,
 ) -> None:
     """Compare two rasters: rasters of surfaces and changes, polygons, a preview and a summary."""
@@ -49,7 +60,7 @@ def detect(
 
     network = load_bundle(model, device=device.value)
     with _tile_progress() as on_tile:
-        summary = detect_pair(network, before, after, out, gsd_m=gsd, on_tile=on_tile)
+        summary = detect_pair(network, before, after, out, gsd_m=gsd, light=light.value, on_tile=on_tile)
     if as_json:
         console.print_json(summary.as_dict())
     else:

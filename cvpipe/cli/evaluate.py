@@ -1,15 +1,21 @@
-"""`cvpipe evaluate MODEL DATASET`: how well a bundle does on labelled pictures, beside the baselines."""
+"""`cvpipe evaluate MODEL DATASET…`: how well a bundle does on labelled pictures, beside the baselines."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cvpipe.cli import console
 from cvpipe.cli.detect import Device
 from cvpipe.errors import UsageError
+
+if TYPE_CHECKING:
+    from cvpipe.train.evaluation import Evaluation, Method
+    from cvpipe.train.folders import Dataset
+    from cvpipe.train.robustness import Robustness
 
 
 def register(app: typer.Typer) -> None:
@@ -19,24 +25,49 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     model: Annotated[str, typer.Argument(help="Bundle: its name in models/ or its folder.")],
-    dataset: Annotated[Path, typer.Argument(help="Folder with A/ B/ label*/ or images/ masks/, or its YAML.")],
+    datasets: Annotated[
+        list[Path], typer.Argument(metavar="DATASET...", help="Folders with A/ B/ label*/ or images/ masks/, or YAML.")
+    ],
     gsd: Annotated[float | None, typer.Option(min=0.01, help="Ground size of a pixel in metres.")] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write all figures and counts there.")] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, spread over the set.")] = None,
+    report: Annotated[Path | None, typer.Option(help="Write a page with charts and pictures into this folder.")] = None,
+    robustness: Annotated[
+        bool, typer.Option("--robustness", help="Also with shift, blur, light, haze and JPEG (25 times as long).")
+    ] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, spread over each set.")] = None,
     align: Annotated[bool, typer.Option("--align/--no-align", help="Take the shift between epochs off.")] = True,
     device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.AUTO,
 ) -> None:
     """Measure a bundle on labelled pictures, next to image difference."""
     from cvpipe.network.bundle import load_bundle
-    from cvpipe.train import evaluation, scoreboard
     from cvpipe.train.baselines import all_baselines
+    from cvpipe.train.evaluation import NetworkMethod
     from cvpipe.train.folders import read_dataset
 
     if json_file is not None and not json_file.resolve().parent.is_dir():
         raise UsageError("no such folder", where=json_file.parent, remedy="Create it, or write the JSON elsewhere.")
-    data = read_dataset(dataset, gsd_m=gsd)
+    if report is not None:
+        from cvpipe.train.evaluation_report import REPORT
+
+        REPORT.refuse_foreign(report.resolve())
+    sets = [read_dataset(path, gsd_m=gsd) for path in datasets]
     network = load_bundle(model, device=device.value)
-    methods = (evaluation.NetworkMethod(network), *all_baselines())
+    method = NetworkMethod(network, network.temperatures)
+    methods = [method, *all_baselines()]
+    done = [_evaluated(data, methods, align=align, limit=limit) for data in sets]
+    tried = _tried(sets, method, limit) if robustness else []
+    if json_file is not None:
+        _write_json(json_file, done, tried)
+    if report is not None:
+        from cvpipe.train.evaluation_report import write_report
+
+        write_report(report, done, methods, tried, align=align)
+        console.out.print(f"report: {report / 'index.html'}", soft_wrap=True, markup=False)
+
+
+def _evaluated(data: Dataset, methods: Sequence[Method], *, align: bool, limit: int | None) -> Evaluation:
+    from cvpipe.train import evaluation, scoreboard
+
     with console.progress("evaluate", len(data.limited(limit))) as step:
         result = evaluation.evaluate(data, methods, align=align, limit=limit, step=step)
     for table in scoreboard.tables(result):
@@ -45,6 +76,30 @@ def evaluate(
     console.out.print(scoreboard.LEGEND)
     if data.unused:
         console.err.print(f"not scored, for their meaning is not described: {', '.join(data.unused)}", markup=False)
-    if json_file is not None:
-        scoreboard.write_json(json_file, result.as_json())
-        console.out.print(f"figures and counts of each picture: {json_file}", soft_wrap=True, markup=False)
+    return result
+
+
+def _tried(sets: Sequence[Dataset], method: Method, limit: int | None) -> list[Robustness]:
+    from cvpipe.train.evaluation_report import robustness_table
+    from cvpipe.train.robustness import pooled, robustness
+
+    with console.progress("disturb", None) as step:
+        found = [one for data in sets if (one := robustness(data, method, limit=limit, step=step)) is not None]
+    for one in [*found, *pooled(found)]:
+        table = robustness_table(one)
+        console.print_table(table.title, table.columns, table.rows)
+        for sentence in one.proofs():
+            console.out.print(sentence, soft_wrap=True, markup=False)
+    return found
+
+
+def _write_json(file: Path, done: Sequence[Evaluation], tried: Sequence[Robustness]) -> None:
+    """One set as itself, several as a list; what was disturbed beside them."""
+    from cvpipe.train.scoreboard import write_json
+
+    sets = [result.as_json() for result in done]
+    content: object = sets[0] if len(sets) == 1 else sets
+    if tried:
+        content = {"sets": sets, "robustness": [one.as_json() for one in tried]}
+    write_json(file, content)
+    console.out.print(f"figures and counts of each picture: {file}", soft_wrap=True, markup=False)

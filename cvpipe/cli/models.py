@@ -1,14 +1,33 @@
-"""`cvpipe models list | check`: released bundles and their self-test."""
+"""`cvpipe models list | check | promote | export`: released bundles, their self-test, successors, other formats."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cvpipe.cli import console
+from cvpipe.cli.detect import Device
 from cvpipe.cli.workspace import JsonOption
-from cvpipe.errors import BundleError, RunFailedError
+from cvpipe.errors import BundleError, DatasetError, RunFailedError, SettingsError, UsageError
+
+if TYPE_CHECKING:
+    from cvpipe.train.folders import Dataset
+    from cvpipe.train.promotion import Comparison
+    from cvpipe.train.sample_tiles import Tiles
+
+#: Where the described evaluation sets lie, beside the package.
+DESCRIBED = Path(__file__).resolve().parents[2] / "configs" / "datasets"
+
+
+class Format(StrEnum):
+    """What a network can be exported to."""
+
+    ONNX = "onnx"
+    OPENVINO = "openvino"
 
 
 def register(app: typer.Typer) -> None:
@@ -16,6 +35,8 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Released models.", no_args_is_help=True)
     group.command("list")(list_models)
     group.command("check")(check)
+    group.command("promote")(promote)
+    group.command("export")(export)
     app.add_typer(group, name="models")
 
 
@@ -34,22 +55,161 @@ def list_models(as_json: JsonOption = False) -> None:
 def check(
     models: Annotated[list[str] | None, typer.Argument(help="Names or folders; default: all in models/.")] = None,
 ) -> None:
-    """Load bundles, check their digests and answer their golden tiles."""
-    from cvpipe.network.bundle import check_golden, describe_bundles, find_bundle, load_bundle
+    """Load bundles, check digests and labels, answer their golden tiles, and name what differs from this machine."""
+    from cvpipe.network.bundle import bundle_folders, check_golden, find_bundle, load_bundle, remarks
 
     failed = 0
-    for name in models or [str(b["folder"]) for b in describe_bundles()]:
+    for name in models or [str(folder) for folder in bundle_folders()]:
         try:
-            network = load_bundle(name)
-            change, surface = check_golden(network, find_bundle(name))
-        except BundleError as error:
+            folder = find_bundle(name)
+            network = load_bundle(folder)
+            change, surface = check_golden(network, folder)
+        except (BundleError, SettingsError) as error:
             failed += 1
             console.err.print(f"refused: {error}", soft_wrap=True, markup=False)
             continue
         console.out.print(
             f"{network.name} is sound: golden tile off by {change:.4f} in probability, {surface:.2%} other surfaces "
-            f"({network.device})",
+            f"({network.device}); {network.gsd_m:g} m a pixel, digest {network.digest[:12]}",
             soft_wrap=True,
+            markup=False,
         )
+        for remark in remarks(folder):
+            console.out.print(f"  {remark}", soft_wrap=True, markup=False)
     if failed:
         raise RunFailedError(f"{failed} bundles are refused", where="models", remedy="See the lines above.")
+
+
+def promote(
+    candidate: Annotated[str, typer.Argument(help="Bundle that would take the place: name or folder.")],
+    current: Annotated[str, typer.Option(help="Bundle whose place it would take: its name in models/.")] = "cvpipe-s",
+    dataset: Annotated[
+        list[Path] | None, typer.Option(help="Set to compare on (repeatable); default: those of configs/datasets.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures of each set.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Compare and tell; install nothing.")] = False,
+    as_json: JsonOption = False,
+    device: Annotated[Device, typer.Option(help="Where the networks run.")] = Device.AUTO,
+) -> None:
+    """Install a candidate if it is not worse than the current bundle on the same pictures; the old one is kept."""
+    from cvpipe.network.bundle import find_bundle, load_bundle, models_dir
+    from cvpipe.train.evaluation import NetworkMethod, evaluate
+    from cvpipe.train.promotion import compare_bundles, install
+
+    source, place = find_bundle(candidate), find_bundle(current)
+    networks = [load_bundle(folder, device=device.value) for folder in (source, place)]
+    methods = [NetworkMethod(network, network.temperatures) for network in networks]
+    done = []
+    for data in _sets(dataset):
+        with console.progress(f"compare {data.name}", len(data.limited(limit))) as step:
+            done.append(evaluate(data, methods, limit=limit, step=step))
+    compared = compare_bundles(done)
+    _tell(compared, networks[0].digest, networks[1].digest, as_json=as_json)
+    if compared.reasons:
+        raise RunFailedError(f"refused: {'; '.join(compared.reasons)}", where=source, remedy=f"{place} stays as it is.")
+    if dry_run:
+        return
+    kept = install(source, place if place.parent == models_dir() else place.resolve())
+    if not as_json:
+        console.out.print(f"{place} now holds {networks[0].digest[:12]}; before: {kept}", soft_wrap=True, markup=False)
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="Bundle: its name in models/ or its folder.")],
+    format_: Annotated[Format, typer.Option("--format", help="What to write.")],
+    out: Annotated[Path | None, typer.Option(help="File (onnx) or folder (openvino); default: in the bundle.")] = None,
+    int8: Annotated[bool, typer.Option("--int8", help="Quantise (openvino); tells what it costs and gains.")] = False,
+    dataset: Annotated[
+        Path | None, typer.Option(help="Set whose pictures give the ranges of int8; never an evaluation set.")
+    ] = None,
+    tiles: Annotated[int, typer.Option(min=4, help="Tiles of that set.")] = 48,
+) -> None:
+    """Write a bundle's network as ONNX or for OpenVINO, and hold its answers against torch's."""
+    from cvpipe.network.bundle import find_bundle
+
+    folder = find_bundle(model)
+    if format_ is Format.ONNX:
+        if int8:
+            raise UsageError("int8 is for openvino", remedy="Use --format openvino --int8.")
+        _to_onnx(folder, out or folder / "network.onnx")
+    else:
+        _to_openvino(folder, out or folder, int8=int8, dataset=dataset, tiles=tiles)
+
+
+def _to_onnx(folder: Path, file: Path) -> None:
+    from cvpipe.network.bundle import checked_settings, golden_tiles, read_module
+    from cvpipe.network.exporting import Answering, export_onnx
+
+    answering = Answering(read_module(folder), checked_settings(folder)[0])
+    off = export_onnx(answering, file, golden_tiles(folder))
+    console.out.print(
+        f"{file}: {file.stat().st_size / 1e6:.1f} MB; off torch by at most {off.largest:.1e} in probability",
+        soft_wrap=True,
+        markup=False,
+    )
+
+
+def _to_openvino(folder: Path, out: Path, *, int8: bool, dataset: Path | None, tiles: int) -> None:
+    from cvpipe.network import openvino_engine as engine
+    from cvpipe.network.bundle import checked_settings, golden_tiles, read_module
+    from cvpipe.network.exporting import Answering
+
+    settings, digest = checked_settings(folder)
+    answering = Answering(read_module(folder), settings)
+    model = engine.translated(answering)
+    if int8:
+        model = engine.quantised(model, _ranges(folder, dataset, settings.gsd_m, tiles))
+    off = engine.distance(model, answering, golden_tiles(folder))
+    words = f"off torch by {off.mean:.4f} in probability, {off.other_surfaces:.2%} other surfaces"
+    if not off.sound:
+        raise BundleError(f"the exported graph answers otherwise ({words})", where=folder, remedy="Use it in float.")
+    out.mkdir(parents=True, exist_ok=True)
+    own = engine.write_graph(model, out, digest, int8=int8)
+    speed = engine.speeds(model, answering, settings.tile_px)
+    console.out.print(f"{out / engine.GRAPH}: golden tile {words}; digest {own[:12]}", soft_wrap=True, markup=False)
+    console.out.print(
+        f"{settings.tile_px} px pair on this machine: torch {speed[0]:.0f} ms, OpenVINO {speed[1]:.0f} ms",
+        soft_wrap=True,
+        markup=False,
+    )
+
+
+def _ranges(folder: Path, dataset: Path | None, gsd_m: float, tiles: int) -> list[Tiles]:
+    """Pairs of tiles that int8 takes its ranges from: of a set, else the golden pair in eight positions."""
+    from cvpipe.network.bundle import golden_tiles
+    from cvpipe.train.folders import read_dataset
+    from cvpipe.train.sample_tiles import sample_tiles, turned
+
+    if dataset is None:
+        console.err.print("int8 from the golden tile alone: give a --dataset of your ground for a closer fit")
+        return list(turned(golden_tiles(folder)))
+    return list(sample_tiles(read_dataset(dataset), gsd_m, tiles))
+
+
+def _sets(named: Sequence[Path] | None) -> list[Dataset]:
+    """The sets to compare on. Of the described ones, those that are there and were not learnt from."""
+    from cvpipe.train.folders import read_dataset
+
+    if named:
+        return [read_dataset(path) for path in named]
+    found: list[Dataset] = []
+    for path in sorted(DESCRIBED.glob("*.yaml")):
+        try:
+            found.append(read_dataset(path))
+        except DatasetError as error:
+            console.err.print(f"not compared on: {error}", soft_wrap=True, markup=False)
+    unseen = [data for data in found if not data.seen_in_training]
+    if not unseen:
+        raise UsageError("no set to compare on", where=DESCRIBED, remedy="Set CVPIPE_SHARED, or give --dataset.")
+    return unseen
+
+
+def _tell(compared: Comparison, candidate: str, current: str, *, as_json: bool) -> None:
+    from cvpipe.train.promotion import COLUMNS
+
+    if as_json:
+        console.print_json(compared.as_json())
+        return
+    title = f"{compared.candidate} {candidate[:12]} against {compared.current} {current[:12]} (current → candidate)"
+    console.print_table(title, COLUMNS, [difference.row() for difference in compared.differences])
+    console.out.print(f"mean over {len(compared.differences)} sets: {100 * compared.mean:+.2f} points")

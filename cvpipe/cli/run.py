@@ -18,6 +18,8 @@ from cvpipe.errors import RunFailedError
 
 if TYPE_CHECKING:
     from cvpipe.run import Failure, Plan, PlannedPair, RunSummary
+    from cvpipe.run.estimate import Speed
+    from cvpipe.run.sweep import SweepPair
 
 
 def register(app: typer.Typer) -> None:
@@ -40,57 +42,110 @@ def run(
         str | None, typer.Option(metavar="SCENE|DATE", help="Assess this later epoch only: a day, or a scene.")
     ] = None,
     device: Annotated[Device | None, typer.Option(help="Where the network runs; else as cvpipe.yaml says.")] = None,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Try at once what earlier runs set aside because it failed.")
+    ] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Also compare whole scenes: changes outside every site become candidates.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Compare the epochs of each site and record verdicts and changes; a repeated run writes nothing new."""
+    """Compare the epochs of each site and record verdicts and changes; a repeated run writes nothing new.
+
+    Units that fail are tried again, then set aside: later runs try them after ever longer pauses, or with --retry, or
+    where --site names them.
+    """
     from cvpipe.ledger import Workspace
     from cvpipe.run import RunOptions, opened, plan_opened, run_opened
+    from cvpipe.run.estimate import speed_of
+    from cvpipe.run.lease import lease
+    from cvpipe.run.sweep import pairs_to_sweep
 
-    options = RunOptions(codes=site, device=device.value if device else None, before=before, after=after)
-    with opened(Workspace.open(workspace), options) as job:
+    options = RunOptions(site, device.value if device else None, before, after, retry, sweep)
+    where = Workspace.open(workspace)
+    with nullcontext() if dry_run else lease(where.runs), opened(where, options) as job:
         with console.progress("choosing epochs", len(job.sites)) if console.err.is_terminal else nullcontext() as step:
             plan = plan_opened(job, progress=step)
+        swept = pairs_to_sweep(job.choosing.scenes) if sweep else []
         if dry_run:
-            _print_plan(plan, as_json=as_json)
+            speed = speed_of(job.ledger.runs(), job.network.digest, job.device)
+            _print_plan(plan, speed, [(one, one.megapixels(job.network.gsd_m)) for one in swept], as_json=as_json)
             _end_with(plan.failures)
             return
-        with console.progress("assessing", sum(not pair.known for pair in plan.pairs)) as step:
+        with console.progress("assessing", len(plan.pending) + len(swept)) as step:
             summary = run_opened(job, progress=step)
     if as_json:
         console.print_json(_plain(summary))
     else:
         _print_summary(summary)
-    _end_with(summary.failures, listed=True)
+    _end_with(summary.failures, summary.stopped, listed=True)
 
 
-def _end_with(failures: Sequence[Failure], *, listed: bool = False) -> None:
+def _end_with(failures: Sequence[Failure], stopped: str | None = None, *, listed: bool = False) -> None:
     """Raise RunFailedError where there are failures; each gets its line unless it has been listed."""
     if not listed:
         _print_failures(failures)
+    if stopped:
+        raise RunFailedError(f"the run stopped early: {stopped}", remedy="What it wrote is kept; run again to go on.")
     if failures:
+        resting = sum(failure.rests_until is not None for failure in failures)
+        told = f", {resting} of which rest after earlier failures and were not tried" if resting else ""
         raise RunFailedError(
-            f"{len(failures)} pairs could not be assessed",
+            f"{len(failures)} pairs could not be assessed{told}",
             where="run",
-            remedy="They are listed above; `cvpipe run` tries them again.",
+            remedy="They are listed above; `cvpipe run --retry` tries all of them again.",
         )
 
 
-def _print_plan(plan: Plan, *, as_json: bool) -> None:
+def _print_plan(plan: Plan, speed: Speed, swept: Sequence[tuple[SweepPair, float]], *, as_json: bool) -> None:
+    load = plan.load
     if as_json:
-        console.print_json([asdict(pair) for pair in plan.pairs])
+        told = {
+            "units": load.units,
+            "megapixels": round(load.megapixels, 2),
+            "read_megapixels": round(load.read_megapixels, 2),
+            "read_megabytes": round(load.megabytes, 1),
+            "seconds": round(speed.seconds(load), 1),
+            "megapixels_per_second": round(speed.mpx_per_s, 2),
+            "speed_is": speed.basis,
+        }
+        told_of_sweep = [
+            {"before": one.before.uri, "after": one.after.uri, "megapixels": round(mpx, 2)} for one, mpx in swept
+        ]
+        console.print_json({"estimate": told, "pairs": [asdict(pair) for pair in plan.pairs], "sweep": told_of_sweep})
         return
     _print_choices(plan.pairs)
-    pending = [pair for pair in plan.pairs if not pair.known]
+    pending = plan.pending
     rows = [(p.site_code, p.kind.value, p.before, p.after, p.why and p.why.value) for p in pending]
     columns = ("site", "asks", "before", "after", "new because")
     console.print_table("Assessments that a run would write", columns, rows)
+    for pair in plan.pairs:
+        if pair.rests:
+            console.out.print(f"{pair.site_code} {pair.after or ''}: {pair.rests}", soft_wrap=True, markup=False)
+    if swept:
+        whole = [(one.before.acquired, one.after.acquired, mpx) for one, mpx in swept]
+        console.print_table("Whole scenes that a sweep compares, or has compared", ("before", "after", "Mpx"), whole)
     touched = {pair.site_code for pair in pending}
-    unchanged = {pair.site_code for pair in plan.pairs} - touched
+    unchanged = {pair.site_code for pair in plan.pairs if pair.known} - touched
     console.out.print(
         f"{len(pending)} of {len(plan.pairs)} pairs are pending, on {len(touched)} sites; {len(unchanged)} sites are "
         "up to date. Verdicts need the network; rebound is asked once demolition was seen complete.",
         soft_wrap=True,
     )
+    console.out.print(
+        f"{load.megapixels:,.1f} Mpx for the network; {load.read_megapixels:,.1f} Mpx to read, up to "
+        f"{load.megabytes:,.0f} MB; about {_duration(speed.seconds(load))} "
+        f"({speed.mpx_per_s:.1f} Mpx/s, {speed.basis})",
+        soft_wrap=True,
+    )
+
+
+def _duration(seconds: float) -> str:
+    """Whole hours, minutes and seconds: "2 h 05 min", "3 min", "20 s"."""
+    minutes = round(seconds / 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02} min"
+    return f"{minutes} min" if seconds >= 120 else f"{max(round(seconds), 1)} s"
 
 
 def _print_choices(pairs: Sequence[PlannedPair]) -> None:
@@ -135,18 +190,25 @@ def _print_summary(summary: RunSummary) -> None:
         f"{summary.seconds:.1f} s, {speed:.1f} Mpx/s",
         soft_wrap=True,
     )
+    if summary.candidates or summary.seen_again:
+        console.out.print(
+            f"{summary.candidates} new candidates outside every site, {summary.seen_again} seen again; "
+            "`cvpipe candidates list` shows them."
+        )
 
 
 def _plain(summary: RunSummary) -> dict[str, Any]:
     return {
         "run_id": summary.run_id,
-        **summary.counts(),
+        **{name: count for name, count in summary.counts().items() if name not in {"kilopixels", "milliseconds"}},
         "outcomes": [
             {"question": question, "outcome": outcome, "count": count}
             for (question, outcome), count in sorted(summary.outcomes.items())
         ],
         "not_assessable_by_reason": dict(summary.not_assessable),
         "failures": [asdict(failure) for failure in summary.failures],
+        "tried_again": summary.tried_again,
+        "stopped": summary.stopped,
         "megapixels": round(summary.megapixels, 2),
         "seconds": round(summary.seconds, 2),
     }

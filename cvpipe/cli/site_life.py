@@ -6,7 +6,7 @@ Everything that the reviewers' page enters can be entered here as well.
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -42,12 +42,24 @@ def add_to(group: typer.Typer) -> None:
     group.command("summary")(summary)
 
 
-def history(code: CodeArgument, workspace: WorkspaceOption = Path(), as_json: JsonOption = False) -> None:
+def history(
+    code: CodeArgument,
+    workspace: WorkspaceOption = Path(),
+    brief: Annotated[
+        bool, typer.Option("--brief", help="Only what holds: stages as seen, and people's moves.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
     """Tell the whole life of one site, in order."""
     from cvpipe.ledger import Workspace
 
     with Workspace.open(workspace).ledger() as ledger:
         happenings = ledger.history(code)
+        story = _story(ledger, code) if brief else []
+    if brief:
+        told = [dict(zip(_STORY, row, strict=True)) for row in story]
+        console.print_json(told) if as_json else console.print_table(f"Site {code}", _STORY, story)
+        return
     if as_json:
         console.print_json([{**asdict(h.record), "who": h.who, "sentence": h.sentence} for h in happenings])
         return
@@ -62,6 +74,10 @@ def move(
     recheck: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Look again from this day on.")
     ] = None,
+    effective: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="Day from which it holds, where that is not today."),
+    ] = None,
     workspace: WorkspaceOption = Path(),
 ) -> None:
     """Move a site to another status: close, reopen, exempt, confirm a rebound."""
@@ -69,9 +85,9 @@ def move(
     from cvpipe.ledger import Workspace
 
     becomes = _word(SiteStatus, status)
-    day = recheck.date() if recheck else None
+    day, since = (given.date() if given else None for given in (recheck, effective))
     with Workspace.open(workspace).ledger() as ledger:
-        made = ledger.move_site(code, becomes, who=by, reason=reason, recheck_on=day).value
+        made = ledger.move_site(code, becomes, who=by, reason=reason, recheck_on=day, effective=since).value
     console.out.print(f"{code}: {made.was} → {made.becomes}", markup=False)
 
 
@@ -211,6 +227,28 @@ def _word(words: type[Word], given: str) -> Word:
         return words(given)
     except ValueError:
         raise UsageError(f"there is no {given!r} here", remedy=f"Say one of {', '.join(words)}.") from None
+
+
+_STORY = ("by", "not yet on", "what", "told by")
+_TOLD_BY = {"provisional": "one scene", "scene": "several scenes", "person": "pictures, confirmed by a person"}
+
+
+def _story(ledger: Ledger, code: str) -> list[tuple[date, date | None, str, str]]:
+    """What holds of a site's life, in the order in which it came about."""
+    seen: list[tuple[date, date | None, str, str]] = [
+        (s.first_seen, s.not_yet_on, s.stage.replace("_", " ") + _area(s.area_m2), _TOLD_BY[s.rung])
+        for s in (entry.value for entry in ledger.sightings(code))
+    ]
+    moves = [
+        (m.effective or entry.at.date(), None, f"{m.move.replace('_', ' ')}: {m.was} → {m.becomes}", m.who)
+        for entry in ledger.moves(code)
+        for m in (entry.value,)
+    ]
+    return sorted((*seen, *moves), key=lambda row: row[0])
+
+
+def _area(area_m2: float | None) -> str:
+    return "" if area_m2 is None else f", {area_m2:,.0f} m²"
 
 
 def _row(happening: Happening) -> tuple[object, ...]:
