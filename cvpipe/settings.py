@@ -43,13 +43,45 @@ class ScheduleSettings(Settings):
     time_zone: str = "UTC"
 
 
+Light = Literal["none", "moments", "histogram"]
+"""How the later epoch is brought to the light of the earlier one before the network compares them."""
+
+
+#: What of a site may be published; there is no column that speaks of a person.
+PublicColumn = Literal[
+    "code",
+    "name",
+    "sub_district",
+    "community",
+    "owner_system",
+    "batch",
+    "status",
+    "due_date",
+    "land_area_m2",
+    "building_area_m2",
+    "observed_status",
+    "observed_on",
+    "structure_removed_m2",
+    "green_added_m2",
+]
+
+
+class PublicSettings(Settings):
+    """What `cvpipe report --public` publishes of each site: columns, and its outline or only the middle of it."""
+
+    columns: tuple[PublicColumn, ...] = Field(
+        default=("code", "sub_district", "community", "batch", "status", "due_date"), min_length=1
+    )
+    geometry: Literal["outline", "centre"] = "outline"
+
+
 class WorkspaceSettings(Settings):
     """`cvpipe.yaml` of a workspace; `cvpipe init` writes it with a comment on each key.
 
     `ledger` is a file name, relative to the settings, or the URL of a database; `rules` is None for the rules that
     ship with cvpipe, and so are `epochs`, by which scenes are chosen; `watch` are folders and `s3://` addresses in
-    which `cvpipe scenes watch` looks for new scenes; `district` is a file with the outline in which all sites should lie; `margin_m` is the ground that
-    is read around each site, m.
+    which `cvpipe scenes watch` looks for new scenes; `district` is a file with the outline in which all sites should
+    lie; `margin_m` is the ground that is read around each site, m.
     """
 
     ledger: str = "ledger.gpkg"
@@ -62,8 +94,10 @@ class WorkspaceSettings(Settings):
     campaign_target: int | None = Field(default=None, gt=0)
     device: Literal["auto", "cpu", "cuda"] = "auto"
     margin_m: float = Field(default=15.0, ge=0, allow_inf_nan=False)
+    light: Light = "none"
     schedule: ScheduleSettings = ScheduleSettings()
     notices: NoticeSettings = NoticeSettings()
+    public: PublicSettings = PublicSettings()
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)

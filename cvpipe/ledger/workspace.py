@@ -72,6 +72,13 @@ notices:
   when: always
   webhook: null
   mail: null
+
+# What `cvpipe report --public` publishes. columns: of code, name, sub_district, community, owner_system, batch, status,
+# due_date, land_area_m2, building_area_m2, observed_status, observed_on, structure_removed_m2, green_added_m2; a site's
+# name is left out unless it is listed, for it may tell whose the site is. geometry: outline, or centre for a point.
+public:
+  columns: [code, sub_district, community, batch, status, due_date]
+  geometry: outline
 """
 
 

@@ -1,27 +1,47 @@
 """People read: the ledger → a page and a summary.
 
+scope      which sites and which span of time a report speaks of
+material   everything that it is made from, read from the ledger once
 current    which verdict of each question holds now
+trend      how far the campaign was at each epoch
+pace       how fast people review
 content    totals, lists and sites, before they have a form
-epochs     which scenes of a site stand side by side, and how far each lies off
+epochs     which scenes of a site stand side by side, and how each lies on the first
 chips      the pictures, with outlines as paths
-figures    how numbers are written
+charts     running totals as lines
+figures    how numbers are written, and in which unit
 words      every word in English and Chinese
-html       content → one page (templates/)
+html       content → pages (templates/)
+pdf        a page → paper
+workbook   content → a workbook
 summary    content → plain data
 writing    the ledger → a folder
+dossier    all that is known of one site → a document that can be checked years later
+public     what may be published → a map page, GeoJSON and CSV
 """
 
 from cvpipe.report.content import Campaign, Content, build_content
 from cvpipe.report.current import Standing, current_verdicts
-from cvpipe.report.writing import Format, WrittenReport, write_report
+from cvpipe.report.dossier import WrittenDossiers, write_dossiers
+from cvpipe.report.figures import AreaUnit
+from cvpipe.report.public import WrittenPublic, write_public
+from cvpipe.report.scope import Scope
+from cvpipe.report.writing import Format, Look, WrittenReport, write_report
 
 __all__ = [
+    "AreaUnit",
     "Campaign",
     "Content",
     "Format",
+    "Look",
+    "Scope",
     "Standing",
+    "WrittenDossiers",
+    "WrittenPublic",
     "WrittenReport",
     "build_content",
     "current_verdicts",
+    "write_dossiers",
+    "write_public",
     "write_report",
 ]

@@ -22,9 +22,10 @@ from shapely.geometry.base import BaseGeometry
 from cvpipe.domain import ChangeKind, Scene, Site
 from cvpipe.errors import SceneError
 from cvpipe.geo import WGS84, Grid, buffered, metric_crs, reproject
-from cvpipe.imagery import Patch, SceneReader, shared_stretch, write_jpeg
+from cvpipe.imagery import MosaicReader, Patch, SceneReader, later_grid, shared_stretch, site_grid, write_jpeg
+from cvpipe.imagery.later import read_later
 from cvpipe.imagery.remote import shown
-from cvpipe.report.epochs import DrawnChange, Epoch, Role
+from cvpipe.report.epochs import DrawnChange, Epoch, Role, Step
 
 #: Width and height of a chip in pixels: sharp at three in a row on a wide screen, 60 kB as JPEG.
 CHIP_PX = (640, 480)
@@ -100,8 +101,8 @@ class ChipCutter:
         """A picture for each epoch, all with the same stretch; a scene that cannot be read costs its picture only."""
         if not epochs:
             return ()
-        frame = frame_of(site, self._scenes[epochs[0].scene_hash])
-        patches = [self._read(frame, epoch) for epoch in epochs]
+        frame = frame_of(site, self._scenes[epochs[0].scenes[0]])
+        patches = [self._read(site, frame, epoch) for epoch in epochs]
         read = [patch for patch in patches if isinstance(patch, Patch)]
         stretched = iter(shared_stretch(*read) if read else ())
         return tuple(
@@ -109,10 +110,10 @@ class ChipCutter:
             for epoch, patch in zip(epochs, patches, strict=True)
         )
 
-    def _read(self, frame: Grid, epoch: Epoch) -> Patch | SceneError:
-        dx, dy = (metres / frame.ground_pixel_m() for metres in epoch.offset_m)
+    def _read(self, site: Site, frame: Grid, epoch: Epoch) -> Patch | SceneError:
         try:
-            return self._reader(epoch.scene_hash).read(frame.shifted(dx, dy))
+            mosaic = MosaicReader([self._reader(digest) for digest in epoch.scenes])
+            return _read_at(mosaic, site, frame, epoch.steps)
         except SceneError as error:
             return error
 
@@ -141,7 +142,7 @@ class ChipCutter:
         return Picture(
             role=epoch.role,
             acquired=epoch.acquired,
-            source=PurePosixPath(shown(self._scenes[epoch.scene_hash].uri)).name,
+            source=" + ".join(PurePosixPath(shown(self._scenes[digest].uri)).name for digest in epoch.scenes),
             file=file,
             missing=missing,
             boundary=_path(_outline(site), frame),
@@ -165,6 +166,23 @@ def frame_of(site: Site, scene: Scene) -> Grid:
     pixel = max((right - left + 2 * margin) / wide, (top - bottom + 2 * margin) / high, FINEST_PIXEL * scene.gsd_m)
     x, y = (left + right) / 2 - wide * pixel / 2, (bottom + top) / 2 + high * pixel / 2
     return Grid(local, Affine(pixel, 0, x, 0, -pixel, y), wide, high)
+
+
+def _read_at(mosaic: MosaicReader, site: Site, frame: Grid, steps: Sequence[Step]) -> Patch:
+    """An epoch on the first one's ground. Only the last step's bend is taken out: bends of a pixel do not add up."""
+    if not steps:
+        return mosaic.read(frame)
+    *through, last = steps
+    grid = frame
+    for step in through:
+        grid = later_grid(grid, step.registration, _compared_on(site, frame, step))
+    return read_later(mosaic, grid, last.registration, _compared_on(site, frame, last))
+
+
+def _compared_on(site: Site, frame: Grid, step: Step) -> Grid:
+    """The grid that a step's registration speaks of."""
+    assert frame.crs is not None
+    return site_grid(_outline(site), step.compared.margin_m, frame.crs, step.compared.pixel_m)
 
 
 def _outline(site: Site) -> BaseGeometry:

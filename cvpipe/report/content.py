@@ -5,15 +5,20 @@ Areas are m² on the ground; language and number formats are the page's matter.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
+from cvpipe.assess import criteria as kinds
+from cvpipe.assess.claims import Claim, claims
+from cvpipe.assess.sampling import Estimate, estimates
 from cvpipe.domain import (
-    Assessment,
     ChangeKind,
+    Criterion,
+    Decision,
     Measurements,
     Outcome,
     Question,
@@ -23,13 +28,21 @@ from cvpipe.domain import (
     SiteStatus,
     Verdict,
 )
-from cvpipe.ledger.records import AssessmentRecord, RunRecord
+from cvpipe.ledger.records import AssessmentRecord, Entry, RunRecord, SiteState
 from cvpipe.report.current import Standing, current_verdicts
+from cvpipe.report.material import Background
+from cvpipe.report.pace import Pace, pace_of
+from cvpipe.report.scope import WHOLE, Scope
+from cvpipe.report.trend import TrendPoint, trend_of
 
 #: People's word that a site is done: these count against the campaign's target.
 COMPLETED = frozenset({SiteStatus.CLEARED, SiteStatus.CLOSED})
 
 _SAID_DEMOLISHED = COMPLETED | {SiteStatus.DEMOLISHED}
+
+
+Between = tuple[float, float]
+"""Low and high end of an interval, m²."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +66,17 @@ class Concern(StrEnum):
 class SiteContent:
     """One site with the verdicts that hold now and the assessments that its pictures come from.
 
-    `records` are all of its assessments, oldest epoch first.
+    `records` are all of its assessments, oldest epoch first, `decisions` what people said and still stands, `state`
+    where it stands by both; None where neither tells. `due` is its own due date, or its batch's.
     """
 
     number: int
     site: Site
     standings: Mapping[Question, Standing]
     records: tuple[AssessmentRecord, ...]
+    decisions: tuple[Entry[Decision], ...] = ()
+    state: SiteState | None = None
+    due: date | None = None
 
     @property
     def concerns(self) -> tuple[Concern, ...]:
@@ -107,6 +124,29 @@ class SiteContent:
         standing = self.standings.get(question)
         return standing.verdict.outcome if standing else None
 
+    def overdue_by(self, on: date) -> int | None:
+        """Days since it should have been cleared; None where it is done, exempt, or not due yet."""
+        done = self.site.status in COMPLETED | {SiteStatus.EXEMPT}
+        return None if done or self.due is None or self.due >= on else (on - self.due).days
+
+    @property
+    def is_rebound(self) -> bool:
+        """Whether structures came back, as people hold or the pictures suggest."""
+        lasting = self.state is not None and self.state.rebound_since is not None
+        return lasting or self.site.status is SiteStatus.REBOUND or self.outcome(Question.REBOUND) is Outcome.SUSPECTED
+
+    @property
+    def cleared_m2(self) -> float:
+        """Area of the site where the ground is seen to be clear, else 0."""
+        measured = self.measured_by(Question.CLEARANCE)
+        return measured.site_area_m2 if measured and self.outcome(Question.CLEARANCE) is Outcome.MET else 0.0
+
+    def criterion(self, question: Question, name: str) -> Criterion | None:
+        """A criterion of the verdict that holds for a question."""
+        standing = self.standings.get(question)
+        found = standing.verdict.criteria if standing else ()
+        return next((criterion for criterion in found if criterion.name == name), None)
+
     def change_m2(self, kind: ChangeKind) -> float:
         """Area of a kind of change from the baseline to the newest epoch that was measured; 0 where none was."""
         measured = self.measured_by(Question.DEMOLITION)
@@ -124,7 +164,8 @@ class SiteContent:
 class Totals:
     """Sums over a group of sites; `label` is None for all sites, "" for those without an entry.
 
-    `land_m2` and `building_m2` are the ledger's own figures, unknown ones counted as 0.
+    `land_m2` and `building_m2` are the ledger's own figures, unknown ones counted as 0. `removed_between` and
+    `green_between` are 90 % intervals that hold if the sites' errors have nothing in common; None where none has one.
     """
 
     label: str | None
@@ -139,6 +180,21 @@ class Totals:
     green_added_m2: float
     not_assessable: int
     rebound_suspected: int
+    cleared_m2: float = 0.0
+    removed_between: Between | None = None
+    green_between: Between | None = None
+    overdue: int = 0
+    decided: int = 0
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What a random sample of sites says of the whole ledger: `checked` of `sites` drawn sites were looked at."""
+
+    sample_id: int
+    sites: int
+    checked: int
+    estimates: tuple[Estimate, ...]
 
 
 @dataclass(frozen=True)
@@ -158,6 +214,18 @@ class Content:
     runs: tuple[RunRecord, ...]
     rules_versions: tuple[str, ...]
     bundle_digests: tuple[str, ...]
+    scope: Scope = WHOLE
+    overdue: tuple[SiteContent, ...] = ()
+    rebounds: tuple[SiteContent, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    trend: tuple[TrendPoint, ...] = ()
+    pace: Pace | None = None
+    checked: Checked | None = None
+
+    @property
+    def as_of(self) -> date:
+        """The day that it speaks of."""
+        return min(self.made_on, self.scope.until or self.made_on)
 
     @property
     def completion(self) -> float | None:
@@ -173,31 +241,49 @@ def build_content(
     runs: Sequence[RunRecord],
     *,
     made_on: date,
+    background: Background = Background(),  # noqa: B008 (a value that nobody can change)
 ) -> Content:
     """Put together what a report says of `sites`; of the groups the one with most sites comes first."""
-    pages = _site_contents(sites, records)
+    pages = _site_contents(sites, records, background)
+    on = min(made_on, background.scope.until or made_on)
     standing = [s.record for page in pages for s in page.standings.values()]
-    used = {digest for page in pages for record in page.records for digest in _scene_hashes(record.assessment)}
+    used = {digest for page in pages for record in page.records for digest in record.assessment.scenes}
     shown = tuple(sorted((s for s in scenes if s.content_hash in used), key=lambda s: s.acquired))
+    late = [page for page in pages if page.overdue_by(on) is not None]
     return Content(
         campaign=campaign,
         made_on=made_on,
         epochs=tuple(sorted({scene.acquired for scene in shown})),
         sites=pages,
-        totals=total_of(None, pages),
-        by_owner_system=_grouped(pages, lambda page: page.site.owner_system),
-        by_sub_district=_grouped(pages, lambda page: page.site.sub_district),
+        totals=total_of(None, pages, on),
+        by_owner_system=_grouped(pages, lambda page: page.site.owner_system, on),
+        by_sub_district=_grouped(pages, lambda page: page.site.sub_district, on),
         look_first=tuple(sorted((page for page in pages if page.concerns), key=_urgency)),
         not_assessable=tuple(page for page in pages if page.unanswered or page.unseen_since),
         scenes=shown,
         runs=tuple(runs),
         rules_versions=_distinct(record.assessment.rules_version for record in standing),
         bundle_digests=_distinct(record.assessment.bundle_digest for record in standing),
+        scope=background.scope,
+        overdue=tuple(sorted(late, key=lambda page: (page.due or on, page.number))),
+        rebounds=tuple(page for page in pages if page.is_rebound),
+        claims=tuple(claims(sites, background.states)),
+        trend=trend_of([page.records for page in pages]),
+        pace=pace_of(background.decisions, [r for page in pages for r in page.records], background.waiting, on),
+        checked=_checked(background),
     )
 
 
-def total_of(label: str | None, pages: Sequence[SiteContent]) -> Totals:
-    """Sums over a group of sites."""
+def _checked(background: Background) -> Checked | None:
+    """What the sample says, where somebody has looked at sites of it."""
+    drawn, results = background.sample, background.results
+    if drawn is None or not results:
+        return None
+    return Checked(drawn.id, len(drawn.value.units), len(results), tuple(estimates(drawn.value, results)))
+
+
+def total_of(label: str | None, pages: Sequence[SiteContent], on: date) -> Totals:
+    """Sums over a group of sites, as of a day."""
     demolition = [page.outcome(Question.DEMOLITION) for page in pages]
     return Totals(
         label=label,
@@ -212,7 +298,23 @@ def total_of(label: str | None, pages: Sequence[SiteContent]) -> Totals:
         green_added_m2=sum(page.change_m2(ChangeKind.GREEN_ADDED) for page in pages),
         not_assessable=sum(bool(page.standings) and not page.assessed for page in pages),
         rebound_suspected=sum(page.outcome(Question.REBOUND) is Outcome.SUSPECTED for page in pages),
+        cleared_m2=sum(page.cleared_m2 for page in pages),
+        removed_between=_between(pages, Question.DEMOLITION, kinds.REMOVED.name, ChangeKind.STRUCTURE_REMOVED),
+        green_between=_between(pages, Question.GREENING, kinds.GREEN_GAINED.name, ChangeKind.GREEN_ADDED),
+        overdue=sum(page.overdue_by(on) is not None for page in pages),
+        decided=sum(bool(page.decisions) for page in pages),
     )
+
+
+def _between(pages: Sequence[SiteContent], question: Question, name: str, kind: ChangeKind) -> Between | None:
+    """Interval of a sum of areas: the sites' own intervals, put together as those of independent errors."""
+    found = [page.criterion(question, name) for page in pages]
+    known = [(c.value - c.interval[0], c.interval[1] - c.value) for c in found if c is not None and c.interval]
+    if not known:
+        return None
+    total = sum(page.change_m2(kind) for page in pages)
+    below, above = (math.hypot(*reach) for reach in zip(*known, strict=True))
+    return max(total - below, 0.0), total + above
 
 
 def reasons_of(page: SiteContent) -> tuple[Reason, ...]:
@@ -220,23 +322,33 @@ def reasons_of(page: SiteContent) -> tuple[Reason, ...]:
     return tuple(dict.fromkeys(verdict.reason for verdict in page.unanswered if verdict.reason))
 
 
-def _site_contents(sites: Sequence[Site], records: Iterable[AssessmentRecord]) -> tuple[SiteContent, ...]:
-    by_code: dict[str, list[AssessmentRecord]] = defaultdict(list)
+def _site_contents(
+    sites: Sequence[Site], records: Iterable[AssessmentRecord], background: Background
+) -> tuple[SiteContent, ...]:
+    by_code, said = defaultdict[str, list[AssessmentRecord]](list), defaultdict[str, list[Entry[Decision]]](list)
     for record in records:
         by_code[record.assessment.site_code].append(record)
+    for entry in background.decisions:
+        said[entry.value.site_code].append(entry)
     return tuple(
         SiteContent(
-            number, site, current_verdicts(by_code[site.code]), tuple(sorted(by_code[site.code], key=_chronology))
+            number,
+            site,
+            current_verdicts(by_code[site.code]),
+            tuple(sorted(by_code[site.code], key=_chronology)),
+            tuple(said[site.code]),
+            background.states.get(site.code),
+            site.plan.due_date or background.due.get(site.batch),
         )
         for number, site in enumerate(sites, start=1)
     )
 
 
-def _grouped(pages: Sequence[SiteContent], label_of: Callable[[SiteContent], str]) -> tuple[Totals, ...]:
+def _grouped(pages: Sequence[SiteContent], label_of: Callable[[SiteContent], str], on: date) -> tuple[Totals, ...]:
     groups: dict[str, list[SiteContent]] = defaultdict(list)
     for page in pages:
         groups[label_of(page)].append(page)
-    totals = (total_of(label, members) for label, members in groups.items())
+    totals = (total_of(label, members, on) for label, members in groups.items())
     return tuple(sorted(totals, key=lambda t: (-t.sites, t.label or "")))
 
 
@@ -248,10 +360,6 @@ def _chronology(record: AssessmentRecord) -> tuple[date, date, int]:
     return record.after_date or date.min, record.before_date or date.min, record.id
 
 
-def _scene_hashes(assessment: Assessment) -> tuple[str, ...]:
-    return tuple(digest for digest in (assessment.before, assessment.after) if digest)
-
-
 def _distinct(values: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(values))
 
@@ -259,6 +367,7 @@ def _distinct(values: Iterable[str]) -> tuple[str, ...]:
 __all__ = [
     "COMPLETED",
     "Campaign",
+    "Checked",
     "Concern",
     "Content",
     "SiteContent",

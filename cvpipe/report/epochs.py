@@ -1,7 +1,8 @@
 """Which epochs of a site are shown side by side, and where each lies against the first. Pure.
 
-All pictures are cut in the frame of the first: a later epoch's content lies `offset_m` to the right of and below its
-place there, as the assessments' alignment found, and is read that much further on.
+All pictures are cut in the frame of the first: a later epoch is read where the registration of the site's own
+assessments lays it, with its turn and its bend; one that was never compared with the first goes by way of an epoch that
+was. What is outlined is moved by the shift at the site's middle.
 """
 
 from __future__ import annotations
@@ -11,15 +12,27 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from cvpipe.domain import Change, ChangeKind, Question
+from cvpipe.domain import Change, ChangeKind, Question, Registration
 from cvpipe.ledger.records import AssessmentRecord
 from cvpipe.report.content import Content, SiteContent
 
 Offset = tuple[float, float]
 """(x, y) in metres: right and down."""
 
-PixelSize = Callable[[AssessmentRecord], float]
-"""Side in metres of the pixels in which an assessment states its shift."""
+#: Ground around a site on which a run aligns two epochs, metres; a workspace's own margin may be wider.
+ALIGNMENT_MARGIN_M = 60.0
+
+
+@dataclass(frozen=True)
+class Compared:
+    """On what an assessment compared its epochs: side of a pixel, and ground around the site's outline, metres."""
+
+    pixel_m: float
+    margin_m: float = ALIGNMENT_MARGIN_M
+
+
+HowCompared = Callable[[AssessmentRecord], Compared]
+"""What a run compared an assessment's epochs on."""
 
 _GONE = frozenset({ChangeKind.STRUCTURE_REMOVED, ChangeKind.GREEN_REMOVED})
 _NOWHERE: Offset = (0.0, 0.0)
@@ -42,45 +55,81 @@ class DrawnChange:
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """One scene of a site, with what is outlined on it."""
+class Step:
+    """How an epoch lies on an earlier one of the same site, as their comparison found."""
 
-    scene_hash: str
+    registration: Registration
+    compared: Compared
+
+    @property
+    def offset_m(self) -> Offset:
+        """How far its content lies right of and below its place at the earlier epoch, at the site's middle."""
+        x, y = self.registration.shift_px
+        return x * self.compared.pixel_m, y * self.compared.pixel_m
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One day's scenes of a site (content hashes, the first one first), with what is outlined on them.
+
+    `steps` lead from the first picture's ground to this epoch's.
+    """
+
+    scenes: tuple[str, ...]
     acquired: date
     role: Role
-    offset_m: Offset
+    steps: tuple[Step, ...]
     changes: tuple[DrawnChange, ...]
     record: AssessmentRecord
 
+    @property
+    def offset_m(self) -> Offset:
+        """How far its content lies right of and below its place at the first epoch, at the site's middle."""
+        offsets = [step.offset_m for step in self.steps]
+        return sum(x for x, _ in offsets), sum(y for _, y in offsets)
 
-def pixel_sizes(content: Content) -> PixelSize:
-    """The size of the pixels that each run compared: what it states as `gsd_m`, else that of the earlier scene."""
-    compared_at = {run.id: run.settings.get("gsd_m") for run in content.runs}
+
+def how_compared(content: Content) -> HowCompared:
+    """What each run compared on: pixels of what it states as `gsd_m`, else of the earlier scene."""
+    settings = {run.id: run.settings for run in content.runs}
     native = {scene.content_hash: scene.gsd_m for scene in content.scenes}
 
-    def pixel_m(record: AssessmentRecord) -> float:
-        return float(compared_at.get(record.run_id) or native[record.assessment.before or ""])
+    def compared(record: AssessmentRecord) -> Compared:
+        stated = settings.get(record.run_id, {})
+        pixel_m = float(stated.get("gsd_m") or native[record.assessment.before or ""])
+        return Compared(pixel_m, max(float(stated.get("margin_m") or 0), ALIGNMENT_MARGIN_M))
 
-    return pixel_m
+    return compared
 
 
-def epochs_of(page: SiteContent, pixel_m: PixelSize) -> tuple[Epoch, ...]:
+def epochs_of(page: SiteContent, how: HowCompared) -> tuple[Epoch, ...]:
     """At most three epochs, oldest first: the baseline, where there is one an epoch between, and the newest.
 
     The baseline is that of the demolition verdict that holds. Empty where no assessment had two scenes.
     """
+    known = all_epochs_of(page, how)
+    if len(known) <= 3:
+        return known
+    baseline, first, *_, last = known
+    return _baseline(baseline, first), first, last
+
+
+def all_epochs_of(page: SiteContent, how: HowCompared) -> tuple[Epoch, ...]:
+    """The baseline and every epoch that was compared with it, oldest first, and the newest of the watch."""
     records = [r for r in page.records if r.assessment.before and r.assessment.after and r.before_date and r.after_date]
     base = _base(page, records)
     if base is None:
         return ()
-    from_base = [r for r in records if r.assessment.before == base.assessment.before]
-    steps = _later_epochs(from_base, pixel_m)
+    steps = _later_epochs([r for r in records if r.assessment.before == base.assessment.before], how)
     watch = _watch(page, records)
     if watch is not None:
-        steps = _with_watch(steps, watch, pixel_m)
-    shown = (steps[0], steps[-1]) if len(steps) > 1 else (steps[0],)
-    named = [replace(step, role=Role.LATER if i else Role.AFTER) for i, step in enumerate(shown)]
-    return (_baseline(base, named[0]), *named)
+        steps = _with_watch(steps, watch, how)
+    named = [replace(step, role=Role.LATER if i else Role.AFTER) for i, step in enumerate(steps)]
+    one = base.assessment
+    assert one.before is not None
+    assert base.before_date is not None
+    first = Epoch((one.before, *one.before_fill), base.before_date, Role.BEFORE, (), (), base)
+    return (_baseline(first, named[0]), *named)
 
 
 def _base(page: SiteContent, records: Sequence[AssessmentRecord]) -> AssessmentRecord | None:
@@ -95,47 +144,53 @@ def _watch(page: SiteContent, records: Sequence[AssessmentRecord]) -> Assessment
     return standing.record if standing is not None and standing.record in records else None
 
 
-def _later_epochs(from_base: Sequence[AssessmentRecord], pixel_m: PixelSize) -> list[Epoch]:
-    """An epoch for each later scene compared with the baseline, oldest first; of several records the last written."""
+def _later_epochs(from_base: Sequence[AssessmentRecord], how: HowCompared) -> list[Epoch]:
+    """An epoch for each later day compared with the baseline, oldest first; of several records the last written."""
     newest = {r.assessment.after: r for r in from_base}
     ordered = sorted(newest.values(), key=lambda r: (r.after_date or date.min, r.id))
-    return [_epoch(r, _offset(r, pixel_m), tuple(DrawnChange(c) for c in r.assessment.changes)) for r in ordered]
+    return [_epoch(r, _steps(r, how), tuple(DrawnChange(c) for c in r.assessment.changes)) for r in ordered]
 
 
-def _with_watch(steps: list[Epoch], watch: AssessmentRecord, pixel_m: PixelSize) -> list[Epoch]:
+def _with_watch(steps: list[Epoch], watch: AssessmentRecord, how: HowCompared) -> list[Epoch]:
     """`steps` with the watch's newest epoch; structures that it saw come instead of those seen from the baseline."""
-    seen_on = next((s.offset_m for s in steps if s.scene_hash == watch.assessment.before), _NOWHERE)
-    added = tuple(DrawnChange(c, seen_on) for c in watch.assessment.changes if c.kind is ChangeKind.STRUCTURE_ADDED)
-    known = next((s for s in steps if s.scene_hash == watch.assessment.after), None)
+    seen_on = next((s for s in steps if s.scenes[0] == watch.assessment.before), None)
+    offset = seen_on.offset_m if seen_on else _NOWHERE
+    added = tuple(DrawnChange(c, offset) for c in watch.assessment.changes if c.kind is ChangeKind.STRUCTURE_ADDED)
+    known = next((s for s in steps if s.scenes[0] == watch.assessment.after), None)
     if known is None:
-        step = _offset(watch, pixel_m)
-        newest = _epoch(watch, (seen_on[0] + step[0], seen_on[1] + step[1]), added)
+        newest = _epoch(watch, (*(seen_on.steps if seen_on else ()), *_steps(watch, how)), added)
         return sorted([*steps, newest], key=lambda s: s.acquired)
     others = tuple(d for d in known.changes if d.change.kind is not ChangeKind.STRUCTURE_ADDED)
     return [replace(s, changes=others + added) if s is known else s for s in steps]
 
 
-def _baseline(base: AssessmentRecord, after: Epoch) -> Epoch:
+def _baseline(baseline: Epoch, after: Epoch) -> Epoch:
     """The first picture: what was to go is outlined, as it is gone at the next epoch shown."""
-    gone = tuple(d for d in after.changes if d.change.kind in _GONE)
-    assert base.assessment.before is not None
-    assert base.before_date is not None
-    return Epoch(base.assessment.before, base.before_date, Role.BEFORE, _NOWHERE, gone, base)
+    return replace(baseline, changes=tuple(d for d in after.changes if d.change.kind in _GONE))
 
 
-def _epoch(record: AssessmentRecord, offset_m: Offset, changes: tuple[DrawnChange, ...]) -> Epoch:
-    assert record.assessment.after is not None
+def _epoch(record: AssessmentRecord, steps: tuple[Step, ...], changes: tuple[DrawnChange, ...]) -> Epoch:
+    one = record.assessment
+    assert one.after is not None
     assert record.after_date is not None
-    return Epoch(record.assessment.after, record.after_date, Role.AFTER, offset_m, changes, record)
+    return Epoch((one.after, *one.after_fill), record.after_date, Role.AFTER, steps, changes, record)
 
 
-def _offset(record: AssessmentRecord, pixel_m: PixelSize) -> Offset:
-    """How far the later epoch's content lies right of and below its place at the earlier epoch."""
+def _steps(record: AssessmentRecord, how: HowCompared) -> tuple[Step, ...]:
+    """How the later epoch lies on the earlier one; nothing where nothing was measured."""
     measured = record.assessment.measurements
-    if measured is None:
-        return _NOWHERE
-    (x, y), size = measured.registration.shift_px, pixel_m(record)
-    return x * size, y * size
+    return () if measured is None else (Step(measured.registration, how(record)),)
 
 
-__all__ = ["DrawnChange", "Epoch", "Offset", "PixelSize", "Role", "epochs_of", "pixel_sizes"]
+__all__ = [
+    "Compared",
+    "DrawnChange",
+    "Epoch",
+    "HowCompared",
+    "Offset",
+    "Role",
+    "Step",
+    "all_epochs_of",
+    "epochs_of",
+    "how_compared",
+]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
+
+from shapely.geometry import mapping
 
 import cvpipe
 from cvpipe.assess import observed_status
@@ -25,6 +28,17 @@ def summarise(content: Content) -> dict[str, Any]:
         "totals": _totals(content.totals),
         "by_owner_system": [{"owner_system": t.label, **_totals(t)} for t in content.by_owner_system],
         "by_sub_district": [{"sub_district": t.label, **_totals(t)} for t in content.by_sub_district],
+        "as_of": content.as_of.isoformat(),
+        "scope": {key: str(value) for key, value in asdict(content.scope).items() if value},
+        "trend": [{**asdict(point), "on": point.on.isoformat()} for point in content.trend],
+        "overdue": [
+            {"code": p.site.code, "due": p.due.isoformat() if p.due else None, "days": p.overdue_by(content.as_of)}
+            for p in content.overdue
+        ],
+        "rebounds": [p.site.code for p in content.rebounds],
+        "claims_contradicted": [{"code": c.site_code, "kind": c.kind.value} for c in content.claims],
+        "review": _pace(content),
+        "sample": asdict(content.checked) if content.checked else None,
         "look_first": [{"code": p.site.code, "concerns": list(p.concerns)} for p in content.look_first],
         "not_assessable": [{"code": p.site.code, "reasons": list(reasons_of(p))} for p in content.not_assessable],
         "sites": [_site(page) for page in content.sites],
@@ -51,7 +65,20 @@ def _totals(totals: Totals) -> dict[str, Any]:
         "green_added_m2": totals.green_added_m2,
         "not_assessable": totals.not_assessable,
         "rebound_suspected": totals.rebound_suspected,
+        "cleared_m2": totals.cleared_m2,
+        "structure_removed_between_m2": totals.removed_between,
+        "green_added_between_m2": totals.green_between,
+        "overdue": totals.overdue,
+        "decided": totals.decided,
     }
+
+
+def _pace(content: Content) -> dict[str, Any] | None:
+    """Without names."""
+    if content.pace is None:
+        return None
+    months = [[month.isoformat(), number] for month, number in content.pace.per_month]
+    return {**asdict(content.pace), "per_month": months, "weeks_left": content.pace.weeks_left}
 
 
 def _site(page: SiteContent) -> dict[str, Any]:
@@ -66,6 +93,7 @@ def _site(page: SiteContent) -> dict[str, Any]:
         "concerns": list(page.concerns),
         "verdicts": {question.value: _verdict(standing) for question, standing in page.standings.items()},
         "change_m2": _changes(page),
+        "left": _left(page),
     }
 
 
@@ -90,7 +118,17 @@ def _criterion(criterion: Criterion) -> dict[str, Any]:
         "unit": criterion.unit,
         "limit": criterion.limit,
         "passed": criterion.passed,
+        "interval": list(criterion.interval) if criterion.interval else None,
     }
+
+
+def _left(page: SiteContent) -> list[dict[str, Any]]:
+    """What the newest answer on clearance saw left on the site, in WGS 84."""
+    measured = page.measured_by(Question.CLEARANCE)
+    return [
+        {"surface": r.surface.name.lower(), "area_m2": round(r.area_m2, 1), "geometry": mapping(r.geometry)}
+        for r in (measured.left if measured else ())
+    ]
 
 
 def _changes(page: SiteContent) -> dict[str, float] | None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from cvpipe.assess.criteria import Language
-from cvpipe.domain import ChangeKind, Outcome, Question, SiteStatus
+from cvpipe.assess.naming import Names
+from cvpipe.assess.sampling import Estimate
+from cvpipe.domain import Decision, Outcome, Question, ReviewReason
+from cvpipe.ledger.records import Entry
 from cvpipe.report.content import Concern
+from cvpipe.report.scope import Scope
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
     "report": ("Remediation report", "整治成效报告"),
@@ -29,7 +32,6 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "assessed": ("Assessed", "已评估"),
     "land": ("Land", "占地面积"),
     "building": ("Building", "建筑面积"),
-    "wan": ("10,000 m²", "万平方米"),
     "demolition": ("Demolition", "拆除"),
     "complete": ("Complete", "完成"),
     "partial": ("Partial", "部分"),
@@ -112,41 +114,136 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "rules": ("Rules", "规则版本"),
     "bundle": ("Model bundle", "模型包"),
     "made_with": ("Made with cvpipe", "由 cvpipe 生成，版本"),
-}
-
-_QUESTIONS: Final[dict[Question, tuple[str, str]]] = {
-    Question.DEMOLITION: ("Demolition", "拆除"),
-    Question.CLEARANCE: ("Clear site", "场光地净"),
-    Question.GREENING: ("Greening", "覆绿"),
-    Question.REBOUND: ("Rebound", "反弹"),
-}
-
-_OUTCOMES: Final[dict[Outcome, tuple[str, str]]] = {
-    Outcome.NONE: ("none", "无"),
-    Outcome.PARTIAL: ("partial", "部分"),
-    Outcome.COMPLETE: ("complete", "完成"),
-    Outcome.MET: ("met", "达到"),
-    Outcome.NOT_MET: ("not met", "未达到"),
-    Outcome.GAINED: ("gained", "有新增"),
-    Outcome.SUSPECTED: ("suspected", "疑似"),
-    Outcome.NOT_ASSESSABLE: ("not assessable", "无法判定"),
-}
-
-_STATUSES: Final[dict[SiteStatus, tuple[str, str]]] = {
-    SiteStatus.REGISTERED: ("registered", "已登记"),
-    SiteStatus.IN_PROGRESS: ("in progress", "整治中"),
-    SiteStatus.DEMOLISHED: ("demolished", "已拆除"),
-    SiteStatus.CLEARED: ("cleared", "已清理"),
-    SiteStatus.CLOSED: ("closed", "已销账"),
-    SiteStatus.REBOUND: ("rebound", "反弹"),
-    SiteStatus.EXEMPT: ("exempt", "保留"),
-}
-
-_CHANGES: Final[dict[ChangeKind, tuple[str, str]]] = {
-    ChangeKind.STRUCTURE_REMOVED: ("Structure removed", "建筑拆除"),
-    ChangeKind.STRUCTURE_ADDED: ("Structure added", "建筑新增"),
-    ChangeKind.GREEN_ADDED: ("Green added", "绿化新增"),
-    ChangeKind.GREEN_REMOVED: ("Green removed", "绿化减少"),
+    "assessed_sites": ("Sites assessed", "已评估点位"),
+    "batch": ("Batch", "批次"),
+    "campaign": ("Campaign", "专项行动"),
+    "community": ("Community", "社区"),
+    "only": ("Only", "范围"),
+    "from_day": ("from", "自"),
+    "up_to_day": ("up to", "截至"),
+    "between": ("{low} to {high}", "{low}至{high}"),
+    "interval_note": (
+        "90 % intervals that hold if the errors of the sites have nothing in common; what they have in common only a "
+        "random sample of visits tells.",
+        "区间置信度为90%，以各点位误差相互独立为前提；共同误差只能由随机抽样核查得出。",
+    ),
+    "cleared_area": ("Cleared ground", "净地面积"),
+    "cleared_note": ("land of the sites seen to be clear", "影像所见场光地净点位的占地"),
+    "decided": ("Checked by people", "已人工核查"),
+    "trend": ("Through time", "进展趋势"),
+    "trend_sites": ("Sites, as seen at each epoch", "各期影像所见点位数"),
+    "trend_areas": ("Area, {unit}", "面积（{unit}）"),
+    "trend_note": (
+        "Running totals; an epoch that cannot tell takes nothing back.",
+        "累计值；某期无法判定时沿用此前结果。",
+    ),
+    "overdue": ("Overdue", "逾期点位"),
+    "due": ("Due", "限期"),
+    "days_late": ("Days late", "逾期天数"),
+    "nothing_overdue": ("No site is overdue.", "暂无逾期点位。"),
+    "rebounds": ("Rebound", "反弹点位"),
+    "since": ("Seen since", "发现日期"),
+    "area": ("Area", "面积"),
+    "last_seen": ("Last seen", "最近影像"),
+    "nothing_back": ("No structure has come back.", "暂无反弹点位。"),
+    "contradicted": ("Claims that the pictures contradict", "台账与影像不一致"),
+    "contradicted_note": (
+        "The ledger says one thing and the pictures another. A difference is a reason to go and see, not a verdict on "
+        "anybody.",
+        "台账状态与影像所见不一致。不一致只是核查的理由，并非对任何人的结论。",
+    ),
+    "nothing_contradicted": ("The pictures contradict no claim.", "台账与影像一致。"),
+    "how": ("How", "情形"),
+    "rebuilt": ("Said to be done, built on again", "台账称已完成，影像见重新建设"),
+    "stands": ("Said to be gone, still stands", "台账称已拆除，影像仍见建筑"),
+    "not_clear": ("Said to be clear, is not", "台账称已清理，影像未达场光地净"),
+    "not_green": ("Closed without the green that was planned", "已销账，绿化未达方案要求"),
+    "ledger_behind": ("Done, the ledger does not say so yet", "影像见已完成，台账未更新"),
+    "pace": ("Review", "人工核查"),
+    "pace_decided": ("Decisions that stand", "有效结论"),
+    "pace_people": ("People", "核查人数"),
+    "pace_week": ("A week, of late", "近期每周"),
+    "pace_median": ("Median time for one", "单项用时中位数"),
+    "pace_agreement": ("Same answer as the machine", "与系统判定一致"),
+    "pace_waiting": ("Sites that wait", "待核查点位"),
+    "pace_weeks": ("Weeks left at this pace", "按此进度尚需周数"),
+    "month": ("Month", "月份"),
+    "seconds": ("{seconds} s", "{seconds}秒"),
+    "checked_totals": ("Totals corrected by a random sample", "抽样核查修正后的总量"),
+    "checked_note": (
+        "Sample {sample}: {checked} of {sites} sites drawn at random were looked at. Intervals hold with 90 %.",
+        "样本 {sample}：随机抽取 {sites} 处，已核查 {checked} 处。区间置信度为90%。",
+    ),
+    "quantity": ("Total", "总量"),
+    "unit": ("Unit", "单位"),
+    "as_mapped": ("As mapped", "影像统计"),
+    "corrected": ("Corrected", "修正值"),
+    "standard_error": ("Standard error", "标准误"),
+    "low": ("From", "下限"),
+    "high": ("To", "上限"),
+    "remark": ("Remark", "备注"),
+    "too_few": ("too few checked", "核查数量不足"),
+    "undetected": ("no error found; up to {share} could be otherwise", "未发现误差；至多 {share} 可能有误"),
+    "more": ("and {count} more; the workbook lists all.", "另有 {count} 处，详见工作簿。"),
+    "pages": ("Pages", "分页"),
+    "pages_note": (
+        "{sites} sites on {pages} pages, in the order of their codes.",
+        "共 {sites} 处，按编号分 {pages} 页。",
+    ),
+    "back": ("Back to the summary", "返回总体情况"),
+    "earlier": ("Previous page", "上一页"),
+    "later_page": ("Next page", "下一页"),
+    "page_of": ("{number} of {pages}", "第 {number} / {pages} 页"),
+    "code": ("Code", "编号"),
+    "name": ("Name", "名称"),
+    "people_say": ("People", "人工结论"),
+    "dossier": ("Site dossier", "点位档案"),
+    "dossiers": ("Site dossiers", "点位档案"),
+    "to_demolish": ("To be demolished", "计划拆除"),
+    "to_green": ("To be greened", "计划覆绿"),
+    "retained": ("Retained", "保留建筑"),
+    "site_area": ("Area of the outline", "轮廓面积"),
+    "verdicts": ("What holds now", "现行判定"),
+    "through_time": ("Through time", "历期影像"),
+    "answers": ("Every assessment", "历次评估"),
+    "decisions": ("Decisions", "核查结论"),
+    "no_decisions": ("Nobody has decided on this site yet.", "尚无核查结论。"),
+    "who": ("By", "核查人"),
+    "asked": ("Question", "事项"),
+    "answer": ("Answer", "结论"),
+    "reason": ("Reason", "理由"),
+    "taken_back": ("taken back or replaced", "已撤回或被替代"),
+    "history": ("History", "台账历史"),
+    "what_happened": ("What happened", "事项内容"),
+    "entered": ("Entered (UTC)", "登记时间（UTC）"),
+    "made_from": ("What it was made from", "数据来源"),
+    "trail": ("Hash of the site's last row in the audit trail", "审计链末行摘要"),
+    "key": ("Key", "评估键"),
+    "run": ("Run", "任务"),
+    "check_it": (
+        "To check this dossier: the command cvpipe ledger verify walks the audit trail that these hashes stand in; a "
+        "scene's content hash is that of its pixels' file, whatever its name.",
+        "核验方法：运行命令 cvpipe ledger verify 校验审计链；影像内容摘要与文件名无关，可用于核对原始文件。",
+    ),
+    "from_above_short": ("As seen from above.", "依据影像判定。"),
+    "sheet_summary": ("Summary", "总体情况"),
+    "sheet_owners": ("By owner system", "按权属系统"),
+    "sheet_districts": ("By sub-district", "按街道"),
+    "sheet_sites": ("Sites", "点位"),
+    "sheet_overdue": ("Overdue", "逾期"),
+    "sheet_not_assessable": ("Not assessable", "无法判定"),
+    "sheet_rebound": ("Rebound", "反弹"),
+    "sheet_claims": ("Claims contradicted", "台账不一致"),
+    "sheet_pace": ("Review", "人工核查"),
+    "sheet_sample": ("Sample", "抽样修正"),
+    "target": ("Target", "目标"),
+    "completion": ("Completion", "完成率"),
+    "map": ("Map", "分布图"),
+    "public_report": ("Published ledger", "公示台账"),
+    "public_note": (
+        "Published by the district. It shows places, not persons. Status as the ledger states it.",
+        "由区政府公示。仅列点位信息，不含个人信息。状态以台账为准。",
+    ),
 }
 
 _CONCERNS: Final[dict[Concern, tuple[str, str]]] = {
@@ -156,13 +253,53 @@ _CONCERNS: Final[dict[Concern, tuple[str, str]]] = {
     Concern.UNCERTAIN: ("Near a limit, or figures disagree", "接近限值或数据不一致"),
 }
 
+_REASONS: Final[dict[str, tuple[str, str]]] = {
+    ReviewReason.SHADOW: ("shadow", "阴影"),
+    ReviewReason.SEASON: ("season", "季节"),
+    ReviewReason.MISALIGNED: ("misaligned", "配准偏差"),
+    ReviewReason.VEHICLE: ("vehicle", "车辆"),
+    ReviewReason.NET: ("net", "防尘网"),
+    ReviewReason.LABEL: ("relabelled", "重新勾绘"),
+    ReviewReason.OTHER: ("other", "其他"),
+    ReviewReason.SITE_VISIT: ("site visit", "需现场核查"),
+    ReviewReason.WITHDRAWN: ("withdrawn", "已撤回"),
+}
 
-class Words:
+_PUBLIC: Final[dict[str, tuple[str, str]]] = {
+    "code": ("Code", "编号"),
+    "name": ("Name", "名称"),
+    "sub_district": ("Sub-district", "街道"),
+    "community": ("Community", "社区"),
+    "owner_system": ("Owner system", "权属系统"),
+    "batch": ("Batch", "批次"),
+    "status": ("Status", "状态"),
+    "due_date": ("Due", "限期"),
+    "land_area_m2": ("Land, m²", "占地（平方米）"),
+    "building_area_m2": ("Building, m²", "建筑（平方米）"),
+    "observed_status": ("Seen", "影像所见"),
+    "observed_on": ("Seen on", "影像日期"),
+    "structure_removed_m2": ("Structure removed, m²", "已拆除（平方米）"),
+    "green_added_m2": ("Green added, m²", "新增绿化（平方米）"),
+}
+
+_QUANTITIES: Final[dict[str, tuple[str, str]]] = {
+    "structure_removed_m2": ("Structure removed", "已拆除建筑"),
+    "structure_left_m2": ("Structure left", "残留建筑"),
+    "rubble_left_m2": ("Rubble left", "残留渣土"),
+    "green_added_m2": ("Green added", "新增绿化"),
+}
+
+_ESTIMATES: Final[dict[str, tuple[str, str]]] = {
+    "sites": ("sites", "点位数"),
+    "land": ("land", "占地"),
+    "answers that are right": ("answers that are right", "判定正确比例"),
+    "right where said": ("right where said (user's accuracy)", "用户精度"),
+    "said where right": ("said where right (producer's accuracy)", "生产者精度"),
+}
+
+
+class Words(Names):
     """The words of one language: page words as attributes, those of the domain by value."""
-
-    def __init__(self, lang: Language) -> None:
-        self.lang: Language = lang
-        self._column = 1 if lang == "zh" else 0
 
     def __getattr__(self, key: str) -> str:
         try:
@@ -170,21 +307,49 @@ class Words:
         except KeyError:
             raise AttributeError(key) from None
 
-    def question(self, question: Question) -> str:
-        """Name of a question."""
-        return _QUESTIONS[question][self._column]
+    def __getitem__(self, key: str) -> str:
+        return _WORDS[key][self._column]
 
-    def outcome(self, outcome: Outcome) -> str:
-        """Name of an outcome."""
-        return _OUTCOMES[outcome][self._column]
+    def scoped(self, scope: Scope) -> list[tuple[str, str]]:
+        """What a report is narrowed to, as pairs of label and value."""
+        named = (
+            (self.campaign, scope.campaign),
+            (self.batch, scope.batch),
+            (self.owner_system, scope.owner_system),
+            (self.sub_district, scope.sub_district),
+            (self.from_day, scope.since.isoformat() if scope.since else ""),
+            (self.up_to_day, scope.until.isoformat() if scope.until else ""),
+        )
+        return [(label, value) for label, value in named if value]
 
-    def site_status(self, status: SiteStatus | None) -> str:
-        """Name of a status; a dash where there is none."""
-        return "–" if status is None else _STATUSES[status][self._column]
+    def decided_in_words(self, entry: Entry[Decision]) -> str:
+        """What a person answered, and when."""
+        said = entry.value
+        return f"{self.question(said.question)}: {self.outcome(said.verdict)} ({entry.at.date()})"
 
-    def change(self, kind: ChangeKind) -> str:
-        """Name of a kind of change."""
-        return _CHANGES[kind][self._column]
+    def review_reason(self, reason: str) -> str:
+        """One of the reviewers' short list; any other text as it is."""
+        return _REASONS[reason][self._column] if reason in _REASONS else reason
+
+    def estimate(self, one: Estimate) -> str:
+        """What a total that a sample corrects is called."""
+        if one.name in _QUANTITIES:
+            return _QUANTITIES[one.name][self._column]
+        subject, _, what = one.name.partition(": ")
+        question, _, outcome = subject.partition(" ")
+        asked = self.question(Question(question))
+        told = f"{asked} {self.outcome(Outcome(outcome))}" if outcome else asked
+        return f"{told}: {_ESTIMATES[what][self._column]}" if self.lang == "en" else f"{told}：{_ESTIMATES[what][1]}"
+
+    def estimate_remark(self, one: Estimate) -> str:
+        """Why a total cannot be told, or how far it may be trusted."""
+        if one.wanting:
+            return self.too_few
+        return "" if one.undetected is None else self.undetected.format(share=f"{one.undetected:.0%}")
+
+    def public_column(self, name: str) -> str:
+        """Heading of a column that is published."""
+        return _PUBLIC[name][self._column]
 
     def concern(self, concern: Concern) -> str:
         """Why a person should look."""

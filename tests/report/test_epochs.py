@@ -15,7 +15,7 @@ from cvpipe.ledger import AssessmentRecord, Ledger
 from cvpipe.report import Campaign, build_content
 from cvpipe.report.chips import CHIP_PX, frame_of
 from cvpipe.report.content import SiteContent
-from cvpipe.report.epochs import Epoch, Role, epochs_of
+from cvpipe.report.epochs import Compared, Epoch, Role, epochs_of
 from tests.report.neighbourhood import CRS, DATES, PIXEL_M, PLACE, SHIFTS_PX, Neighbourhood, cell
 
 pytestmark = pytest.mark.usefixtures("drawn")
@@ -27,8 +27,8 @@ def pages(ledger: Ledger, today: date) -> tuple[SiteContent, ...]:
     return build_content(Campaign("Hills"), *parts, made_on=today).sites
 
 
-def pixel_m(_: AssessmentRecord) -> float:
-    return PIXEL_M
+def how(_: AssessmentRecord) -> Compared:
+    return Compared(PIXEL_M)
 
 
 def kinds(epoch: Epoch) -> set[ChangeKind]:
@@ -36,25 +36,25 @@ def kinds(epoch: Epoch) -> set[ChangeKind]:
 
 
 def test_before_after_later(pages: tuple[SiteContent, ...]) -> None:
-    epochs = epochs_of(pages[0], pixel_m)
+    epochs = epochs_of(pages[0], how)
     assert [(epoch.role, epoch.acquired) for epoch in epochs] == list(zip(Role, DATES, strict=True))
     assert [epoch.offset_m for epoch in epochs] == [(x * PIXEL_M, y * PIXEL_M) for x, y in SHIFTS_PX]
 
 
 def test_the_first_picture_outlines_what_was_to_go(pages: tuple[SiteContent, ...]) -> None:
-    before, after, _ = epochs_of(pages[0], pixel_m)
+    before, after, _ = epochs_of(pages[0], how)
     assert kinds(before) == {ChangeKind.STRUCTURE_REMOVED}
     assert kinds(after) == {ChangeKind.STRUCTURE_REMOVED, ChangeKind.GREEN_ADDED}
 
 
 def test_a_rebound_is_outlined_where_the_watch_saw_it(pages: tuple[SiteContent, ...]) -> None:
-    *_, later = epochs_of(pages[3], pixel_m)
+    *_, later = epochs_of(pages[3], how)
     added = [drawn for drawn in later.changes if drawn.change.kind is ChangeKind.STRUCTURE_ADDED]
     assert [drawn.offset_m for drawn in added] == [(1.5, -1.0)]
 
 
 def test_a_site_without_assessments_has_no_epochs(pages: tuple[SiteContent, ...]) -> None:
-    assert epochs_of(pages[6], pixel_m) == ()
+    assert epochs_of(pages[6], how) == ()
 
 
 def test_pictures_show_the_same_ground_at_every_epoch(
@@ -70,7 +70,7 @@ def test_pictures_show_the_same_ground_at_every_epoch(
     x, y = ~frame.transform * reproject(corner, WGS84, frame.crs).bounds[::3]
     assert 0 < x < CHIP_PX[0] / 2
     edges = []
-    for scene, epoch in zip(drawn.scenes, epochs_of(pages[1], pixel_m), strict=True):
+    for scene, epoch in zip(drawn.scenes, epochs_of(pages[1], how), strict=True):
         dx, dy = (metres / frame.ground_pixel_m() for metres in epoch.offset_m)
         with SceneReader(scene) as reader:
             pixels = reader.read(frame.shifted(dx, dy)).pixels

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
+import openpyxl
 import pytest
 from shapely import Point
 
@@ -23,10 +26,13 @@ FOUNDING = {
 }
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """547 closed sites, target 528; each system's land and building spread evenly over its sites."""
-    made = Workspace.create(tmp_path / "campaign")
+    made = Workspace.create(tmp_path_factory.mktemp("founding") / "campaign")
     settings = made.settings_path.read_text(encoding="utf-8")
     settings = settings.replace("campaign_target: null", "campaign_target: 528")
     settings = settings.replace('campaign: ""', 'campaign: "疏解整治专项行动"')
@@ -49,12 +55,14 @@ def workspace(tmp_path: Path) -> Path:
     return made.folder
 
 
-@pytest.fixture
-def report(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+@pytest.fixture(scope="module")
+def report(workspace: Path) -> Path:
     """The folder that `cvpipe report` writes."""
-    monkeypatch.setattr(sys, "argv", ["cvpipe", "report", "--workspace", str(workspace), "--lang", "zh"])
-    with pytest.raises(SystemExit) as stopped:
-        cli.main()
+    words = ["--workspace", str(workspace), "--lang", "zh", "--format", "html,pdf,xlsx,json"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["cvpipe", "report", *words])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
     assert not stopped.value.code
     return workspace / "report"
 
@@ -78,3 +86,22 @@ def test_summary_and_ledger_agree(report: Path, workspace: Path) -> None:
         assert row["land_m2"] == pytest.approx(total.land_m2)
         assert row["building_m2"] == pytest.approx(total.building_m2)
         assert row["completed"] == total.completed
+
+
+def test_workbook_holds_the_founding_table_as_numbers(report: Path) -> None:
+    sheet = openpyxl.load_workbook(report / "report.xlsx", read_only=True)["按权属系统"]
+    _, *rows = sheet.iter_rows(max_col=5, values_only=True)
+    assert [(row[0], row[1], row[3], row[4]) for row in rows] == [
+        *((label, *numbers) for label, numbers in FOUNDING.items()),
+        ("合计", 547, 179, 100),
+    ]
+
+
+def test_paper_prints_the_founding_table(report: Path) -> None:
+    if shutil.which("pdftotext") is None:
+        pytest.skip("no pdftotext on this machine")
+    told = subprocess.run(["pdftotext", "-layout", report / "report.pdf", "-"], capture_output=True, check=True)
+    lines = [line.split() for line in told.stdout.decode().splitlines()]
+    rows = {words[0]: tuple(words[1:4]) for words in lines if len(words) > 4}
+    for label, numbers in {**FOUNDING, "合计": (547, 179, 100)}.items():
+        assert rows[label] == tuple(map(str, numbers))

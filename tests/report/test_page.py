@@ -11,9 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from cvpipe.assess.claims import ClaimKind
 from cvpipe.domain import Registration
 from cvpipe.ledger import Ledger, Workspace
-from cvpipe.report import Campaign, build_content, write_report
+from cvpipe.report import Campaign, Look, build_content, write_report
 from cvpipe.report.html import render, shift_in_words
 from cvpipe.report.words import Words, catalogue
 from tests.report.neighbourhood import Neighbourhood, sites
@@ -61,7 +62,7 @@ def written(
 ) -> tuple[Path, Page]:
     out = tmp_path_factory.mktemp("page") / "report"
     with Workspace.open(drawn.workspace).ledger() as ledger:
-        write_report(ledger, Campaign("Hills", 6), out, lang=request.param, made_on=date(2017, 6, 30))
+        write_report(ledger, Campaign("Hills", 6), out, look=Look(request.param), made_on=date(2017, 6, 30))
     return out, Page((out / "index.html").read_text(encoding="utf-8"))
 
 
@@ -120,13 +121,14 @@ def test_an_empty_ledger_makes_a_whole_page(lang: str, today: date) -> None:
 
 
 def test_every_word_is_used_and_every_used_word_exists() -> None:
-    sources = [path.read_text(encoding="utf-8") for path in TEMPLATES.iterdir()]
-    sources.append((TEMPLATES.parent / "html.py").read_text(encoding="utf-8"))
-    used = set(re.findall(r"\bwords\.(\w+)\b(?!\()", "\n".join(sources)))
-    roles = {"before", "after", "later"}
+    code = (TEMPLATES.parent.glob("*.py"), TEMPLATES.iterdir())
+    sources = "\n".join(path.read_text("utf-8").replace("self.words.", "words.") for some in code for path in some)
+    own = (TEMPLATES.parent / "words.py").read_text("utf-8").replace("self._", "").replace("self.", "words.")
+    used = set(re.findall(r"\bwords\.(\w+)\b(?!\()", sources + own))
+    by_value = {"later", *(kind.value for kind in ClaimKind)}
     methods = {"lang", *(name for name in dir(Words) if not name.startswith("_"))}
     assert used - methods - {"words"} <= catalogue().keys()
-    assert catalogue().keys() - used == roles
+    assert catalogue().keys() - used == by_value
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,18 @@ def test_the_current_folder_is_left_alone(call: Call, out: Path, monkeypatch: py
     assert list(out.iterdir()) == []
 
 
-@pytest.mark.parametrize("words", [("--format", "pdf"), ("--format", ""), ("--lang", "fr")])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--format", "docx"),
+        ("--format", ""),
+        ("--lang", "fr"),
+        ("--batch", "Second batch"),
+        ("--since", "2017-06-01", "--until", "2017-05-01"),
+        ("--dossier", "L-001", "--format", "xlsx"),
+        ("--dossier", "L-999"),
+    ],
+)
 def test_a_wrong_call_writes_nothing(call: Call, out: Path, words: tuple[str, ...]) -> None:
     assert call("--out", out, *words) == 2
     assert not out.exists()
@@ -106,7 +117,7 @@ def test_nothing_is_left_of_a_report_that_fails(tmp_path: Path, call: Call, monk
     def broken(*_: object) -> str:
         raise RuntimeError("out of paper")
 
-    monkeypatch.setattr("cvpipe.report.writing.render", broken)
+    monkeypatch.setattr("cvpipe.report.html.Pages.whole", broken)
     with pytest.raises(RuntimeError, match="out of paper"):
         call("--out", tmp_path / "report")
     assert list(tmp_path.iterdir()) == []
