@@ -36,6 +36,7 @@ from cvpipe.ledger.records import (
     Verification,
 )
 from cvpipe.ledger.site_rows import site_as_plain
+from cvpipe.ledger.standing_decisions import standing
 from cvpipe.ledger.workspace import Workspace
 
 __all__ = [
@@ -71,6 +72,7 @@ __all__ = [
     "guarded",
     "read_sites",
     "site_as_plain",
+    "standing",
     "write_changes",
     "write_sites",
     "write_surfaces",

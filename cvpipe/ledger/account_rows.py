@@ -43,7 +43,7 @@ def all_accounts(connection: Connection) -> list[Account]:
 
 
 def note_log_in(connection: Connection, account: str, outcome: LogInOutcome) -> None:
-    """Append an attempt to log in; `account` is empty for a name that there is not, which may be a mistyped password."""
+    """Append an attempt to log in; `account` is empty for a name that there is not: it may be a password."""
     entries.enter(connection, "log_in", {"account": account, "outcome": outcome.value, "at": now()})
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -30,7 +31,12 @@ def all_decisions(connection: Connection, code: str | None) -> list[Entry[Decisi
     query = select(decisions).order_by(decisions.c.id)
     if code is not None:
         query = query.where(decisions.c.site_code == code)
-    return [Entry(row["id"], row["at"], _decision_of(row)) for row in connection.execute(query).mappings()]
+    return entries_of(connection.execute(query).mappings())
+
+
+def entries_of(rows: Iterable[Row]) -> list[Entry[Decision]]:
+    """Whole rows of decisions as the domain's values."""
+    return [Entry(row["id"], row["at"], _decision_of(row)) for row in rows]
 
 
 def _refuse_foreign_verdict(decision: Decision) -> None:

@@ -19,6 +19,7 @@ from cvpipe.domain import (
     Remnant,
     Spread,
     Surface,
+    VegetationIndex,
     Verdict,
 )
 
@@ -36,6 +37,7 @@ def measurements_as_plain(measured: Measurements) -> dict[str, Any]:
         "reasons": [reason.value for reason in measured.reasons],
         "spreads": {figure.value: _spread_as_plain(spread) for figure, spread in measured.spreads.items()},
         "left": [_remnant_as_plain(remnant) for remnant in measured.left],
+        "index": None if measured.index is None else {n: float(value) for n, value in vars(measured.index).items()},
     }
 
 
@@ -53,6 +55,7 @@ def measurements_of(plain: dict[str, Any]) -> Measurements:
         # not in ledgers before errors were estimated
         spreads={Figure(figure): Spread(**spread) for figure, spread in plain.get("spreads", {}).items()},
         left=tuple(_remnant_of(remnant) for remnant in plain.get("left", ())),
+        index=VegetationIndex(**plain["index"]) if plain.get("index") else None,
     )
 
 

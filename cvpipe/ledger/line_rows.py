@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, select
+from sqlalchemy import ColumnElement, Connection, Select, func, select
 
 from cvpipe.domain import SiteStatus
 from cvpipe.ledger.encoding import verdict_of
 from cvpipe.ledger.records import GivenVerdict, SiteLine, Touched
-from cvpipe.ledger.schema import Row, assessments, audit, audit_head, sites
+from cvpipe.ledger.schema import Row, assessments, audit, audit_head, batches, sites
 
 #: Sites named in one query; SQLite takes 32,766 parameters at most.
 _CHUNK = 1000
@@ -26,7 +26,10 @@ def touched_since(connection: Connection, rows: int) -> Touched:
         return Touched(present, frozenset())
     if not 0 <= present - rows <= _MANY_ROWS:
         return Touched(present, None)
-    named = select(audit.c.site_code).where(audit.c.id > rows, audit.c.site_code.is_not(None)).distinct()
+    since = audit.c.id > rows
+    if connection.scalar(select(audit.c.id).where(since, audit.c.kind == "batch").limit(1)) is not None:
+        return Touched(present, None)  # the due date of a batch is that of its sites
+    named = select(audit.c.site_code).where(since, audit.c.site_code.is_not(None)).distinct()
     return Touched(present, frozenset(connection.scalars(named)))
 
 
@@ -34,7 +37,10 @@ def site_lines(connection: Connection, codes: Collection[str] | None) -> list[Si
     """Lines of all sites, or of those with the given codes; an unknown code is left out."""
     names = [name for name in SiteLine.__dataclass_fields__ if name not in {"lon", "lat"}]
     c = sites.c
-    query = select(*(c[name] for name in names), c.min_x, c.min_y, c.max_x, c.max_y).order_by(c.code)
+    due = func.coalesce(c.due_date, batches.c.due_date).label("due_date")
+    columns = (due if name == "due_date" else c[name] for name in names)
+    query = select(*columns, c.min_x, c.min_y, c.max_x, c.max_y).order_by(c.code)
+    query = query.select_from(sites.outerjoin(batches, batches.c.name == c.batch))
     return [_site_line(row, names) for row in _rows(connection, query, codes, sites.c.code)]
 
 
@@ -49,7 +55,7 @@ def given_verdicts(connection: Connection, codes: Collection[str] | None) -> lis
 def site_of_assessment(connection: Connection, assessment_id: int) -> dict[int, str]:
     """The code of the site that an assessment is of, by the assessment's id; empty where there is none."""
     query = select(assessments.c.id, assessments.c.site_code).where(assessments.c.id == assessment_id)
-    return {number: code for number, code in connection.execute(query)}
+    return {row["id"]: row["site_code"] for row in connection.execute(query).mappings()}
 
 
 def _rows(

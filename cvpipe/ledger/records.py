@@ -249,7 +249,7 @@ class Reminders:
 class SiteLine:
     """A site as a line of a list: all that is kept of it but its geometry, plan and attributes.
 
-    `lon` and `lat` are the middle of its bounding box, degrees.
+    `due_date` is its own or else its batch's; `lon` and `lat` are the middle of its bounding box, degrees.
     """
 
     code: str

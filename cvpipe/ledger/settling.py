@@ -24,6 +24,7 @@ from cvpipe.ledger import (
 )
 from cvpipe.ledger.records import Flag, QueueItem, SiteLife, SiteState
 from cvpipe.ledger.schema import SETTLED_COLUMNS, Row, assessments, audit, batches, decisions, sites
+from cvpipe.ledger.standing_decisions import standing
 
 Judge = Callable[[SiteLife], SiteState]
 """What tells where a site stands out of all that is known of it."""
@@ -136,11 +137,11 @@ def _item_of(row: Row, answered: Collection[tuple[str, str]]) -> QueueItem | Non
 
 
 def _answered(connection: Connection) -> set[tuple[str, str]]:
-    """The questions of the assessments in the queue that somebody has answered."""
-    query = select(decisions.c.assessment_key, decisions.c.question)
-    query = query.join(assessments, assessments.c.key == decisions.c.assessment_key)
-    query = query.join(sites, sites.c.review_assessment == assessments.c.id)
-    return {(key, question) for key, question in connection.execute(query)}
+    """The questions, by the keys of assessments, that somebody has answered about the sites in the queue."""
+    query = select(decisions).join(sites, sites.c.code == decisions.c.site_code).order_by(decisions.c.id)
+    made = connection.execute(query.where(sites.c.review_assessment.is_not(None))).mappings()
+    said = [entry.value for entry in standing(decision_rows.entries_of(made))]
+    return {(decision.assessment_key or "", decision.question.value) for decision in said}
 
 
 def _columns(state: SiteState) -> dict[str, Any]:

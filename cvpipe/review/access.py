@@ -54,16 +54,19 @@ def address_of(request: Request) -> str:
     peer = request.client.host if request.client else ""
     if peer not in options_of(request).proxies:
         return peer
-    return request.headers.get("x-forwarded-for", peer).rpartition(",")[2].strip()
+    # Some proxies add a line of their own to the one that the visitor made up: the last word is the proxy's.
+    lines = request.headers.getlist("x-forwarded-for") or [peer]
+    return lines[-1].rpartition(",")[2].strip()
 
 
 def named_by_proxy(request: Request) -> str | None:
-    """Who a trusted proxy says that this is; None where there is no such proxy."""
+    """Who a trusted proxy says that this is: nobody where it names several; None where there is no such proxy."""
     options = options_of(request)
     peer = request.client.host if request.client else ""
     if options.user_header is None or peer not in options.proxies:
         return None
-    return request.headers.get(options.user_header)
+    named = request.headers.getlist(options.user_header)
+    return named[0] if len(named) == 1 else "" if named else None
 
 
 def visitor_of(request: Request) -> Visitor | None:

@@ -15,7 +15,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
 import cvpipe
-from cvpipe.errors import CvpipeError, LedgerError, UnknownSiteError, UsageError
+from cvpipe.errors import CvpipeError, LedgerError, LedgerUnavailableError, UnknownSiteError, UsageError
 from cvpipe.ledger import Ledger
 from cvpipe.review import api, pages
 from cvpipe.review.access import NotLoggedInError, words_of
@@ -98,6 +98,8 @@ def _tell_errors(app: FastAPI) -> None:
 def _status_of(error: CvpipeError) -> int:
     if isinstance(error, UnknownSiteError):
         return 404
+    if isinstance(error, LedgerUnavailableError):
+        return 503  # not refused: the page sends it again
     return 409 if isinstance(error, LedgerError) else 422 if isinstance(error, UsageError) else 500
 
 

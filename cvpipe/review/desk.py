@@ -34,6 +34,12 @@ OFFERED = 500
 #: How long an item that was put off, or handed to others, stays away from the person.
 PUT_OFF = {LeaseState.SKIPPED: timedelta(hours=4), LeaseState.SENT_BACK: timedelta(days=30)}
 
+#: What two persons must have answered before a site takes a status.
+NEEDED_TO_BECOME = {
+    SiteStatus.CLOSED: (Question.CLEARANCE, Outcome.MET),
+    SiteStatus.REBOUND: (Question.REBOUND, Outcome.SUSPECTED),
+}
+
 #: Items at the head of the queue whose pictures are made when the server starts.
 WARM_ITEMS = 12
 
@@ -109,6 +115,7 @@ class Desk:
         self.district = District(ledger)
         self.pictures = Pictures()
         self._lock = Lock()
+        self._deciding = Lock()
         self._queue: tuple[Mapping[str, SiteRecord], date, list[Waiting]] | None = None
         self._items: dict[str, tuple[SiteRecord, list[Waiting]]] = {}
         self._files: OrderedDict[str, SiteFile] = OrderedDict()
@@ -179,6 +186,12 @@ class Desk:
 
         Raises LedgerError where somebody else has settled it, or has it before them.
         """
+        with self._deciding:  # what others said must not change between the look and the row
+            return self._decide(key, who, verdict, reason=reason, note=note, seconds=seconds)
+
+    def _decide(
+        self, key: ItemKey, who: str, verdict: Outcome, *, reason: str, note: str, seconds: float | None
+    ) -> tuple[Entry[Decision], bool]:
         site, given = self._given(key)
         said = opinions.on_item(site.decisions, key)
         own = next((entry for entry in said if entry.value.who == who), None)
@@ -205,12 +218,16 @@ class Desk:
         return entry, opinions.settled(key.question, given.verdict.outcome, [*others, entry]) is not None
 
     def take_back(self, who: str) -> Entry[Decision] | None:
-        """Withdraw a person's last decision by a row that supersedes it; None where there is none."""
+        """Withdraw a person's last decision by a row that supersedes it; None where there is none.
+
+        Raises LedgerError where the site was closed, or called a rebound, on that answer.
+        """
         mine = [entry for entry in self._standing_decisions() if entry.value.who == who and entry.value.assessment_key]
         if not mine:
             return None
         last = max(mine, key=lambda entry: entry.id)
         old = last.value
+        self._refuse_acted_upon(last)
         withdrawn = Decision(
             site_code=old.site_code,
             who=who,
@@ -231,9 +248,7 @@ class Desk:
         Raises LedgerError where they do not, and what `Ledger.move_site` raises.
         """
         site = self.site_record(code)
-        needed = {SiteStatus.CLOSED: (Question.CLEARANCE, Outcome.MET)}.get(becomes)
-        if becomes is SiteStatus.REBOUND:
-            needed = Question.REBOUND, Outcome.SUSPECTED
+        needed = NEEDED_TO_BECOME.get(becomes)
         if needed and becomes in MOVES[site.line.status]:
             self._refuse_one_opinion(site, *needed)
         return self.ledger.move_site(code, becomes, who=who, reason=reason, recheck_on=recheck_on)
@@ -357,6 +372,17 @@ class Desk:
         held = (x for x in self.ledger.leases() if x.item == key and x.state is LeaseState.HELD and x.who != who)
         if next(held, None) is not None:
             raise LedgerError("somebody else has this before them now", remedy="Go on to the next one.")
+
+    def _refuse_acted_upon(self, made: Entry[Decision]) -> None:
+        said = made.value.question, made.value.verdict
+        moves = (entry for entry in self.ledger.moves(made.value.site_code) if entry.at >= made.at)
+        became = next((m.value.becomes for m in moves if NEEDED_TO_BECOME.get(m.value.becomes) == said), None)
+        if became is not None:
+            raise LedgerError(
+                f"the site became {became} on this answer",
+                where=f"site {made.value.site_code}",
+                remedy="Move the site back instead, and say why.",
+            )
 
     def _refuse_one_opinion(self, site: SiteRecord, question: Question, answer: Outcome) -> None:
         given = site.standing.get(question)

@@ -87,10 +87,11 @@ class Door:
         if not self._attempts.allows(address):
             return None
         account = self._ledger.account(name)
+        # Compared before anything is known: how long an answer takes tells nobody which names there are.
+        right = passwords.matches(password, account.password_hash if account else None)
         if account is not None and self._is_locked(name):
             self._ledger.note_log_in(name, LogInOutcome.LOCKED)
             return None
-        right = passwords.matches(password, account.password_hash if account else None)
         if account is None or not right or not account.active:
             self._ledger.note_log_in(account.name if account else "", LogInOutcome.WRONG)
             return None

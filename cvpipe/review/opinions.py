@@ -10,14 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from cvpipe.domain import Decision, Outcome, Question, ReviewReason
-from cvpipe.ledger import Entry, ItemKey
-
-
-def standing(decisions: Iterable[Entry[Decision]]) -> list[Entry[Decision]]:
-    """The decisions that nobody has superseded or taken back, in order."""
-    entered = list(decisions)
-    replaced = {entry.value.supersedes for entry in entered}
-    return [e for e in entered if e.id not in replaced and e.value.reason != ReviewReason.WITHDRAWN]
+from cvpipe.ledger import Entry, ItemKey, standing
 
 
 def on_item(decisions: Iterable[Entry[Decision]], item: ItemKey) -> list[Entry[Decision]]:

@@ -233,7 +233,9 @@ def _form(request: Request, words: Words, to: str, *, refused: bool, status: int
 def _page(
     request: Request, template: str, words: Words, visitor: Visitor | None, *, status: int = 200, **content: Any
 ) -> Response:
-    state = content.pop("state", {}) | {"words": words.plain(), "lang": words.lang, "colours": views.colours()}
+    who = visitor.name if visitor else ""
+    always = {"words": words.plain(), "lang": words.lang, "colours": views.colours(), "who": who}
+    state = content.pop("state", {}) | always
     html = (
         _environment()
         .get_template(template)

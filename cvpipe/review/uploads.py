@@ -10,6 +10,8 @@ import hashlib
 import io
 import os
 import re
+import secrets
+import struct
 import warnings
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -53,18 +55,20 @@ def read_photo(data: bytes) -> Photo:
     """A photo out of the bytes that came. Raises InputError for what is no JPEG, PNG or WebP picture."""
     try:
         with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of metadata that are cut off
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(data), formats=FORMATS) as opened:
                 _refuse_huge(opened)
                 exif = opened.getexif()
+                taken_on, place = _taken_on(exif), _place(exif)
                 upright = ImageOps.exif_transpose(opened).convert("RGB")
-    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError,
-            Image.DecompressionBombWarning) as error:  # fmt: skip
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, struct.error,
+            Image.DecompressionBombError, Image.DecompressionBombWarning) as error:  # fmt: skip
         raise InputError("that is no photo", remedy="Send a JPEG, PNG or WebP picture.") from error
     upright.thumbnail((KEPT_PX, KEPT_PX))
     kept = io.BytesIO()
     upright.save(kept, "JPEG", quality=88)
-    return Photo(kept.getvalue(), _taken_on(exif), _place(exif))
+    return Photo(kept.getvalue(), taken_on, place)
 
 
 def keep(photo: Photo, code: str, name: str, workspace: Path) -> Attachment:
@@ -72,7 +76,7 @@ def keep(photo: Photo, code: str, name: str, workspace: Path) -> Attachment:
     path = FOLDER / f"{photo.sha256}.jpg"
     target = workspace / path
     target.parent.mkdir(exist_ok=True)
-    unfinished = target.with_suffix(".part")
+    unfinished = target.with_name(f"{target.name}.{secrets.token_hex(4)}.part")  # the same photo may come twice at once
     with unfinished.open("wb") as file:
         file.write(photo.data)
         file.flush()

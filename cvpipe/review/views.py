@@ -118,12 +118,19 @@ def history_view(
 
 
 def blind_ids(record: SiteRecord, who: str) -> set[int]:
-    """Decisions of others on items that still need an opinion: whoever may be asked for it must not see them."""
+    """Decisions of others on items that still need an opinion: whoever may be asked for it must not see them.
+
+    Among them are those that were changed or taken back since, which tell as much.
+    """
     hidden = set[int]()
     for question, given in record.standing.items():
-        said = opinions.on_item(record.decisions, ItemKey(given.assessment_key, question))
+        key = ItemKey(given.assessment_key, question)
+        said = opinions.on_item(record.decisions, key)
         if opinions.settled(question, given.verdict.outcome, said) is None:
-            hidden |= {entry.id for entry in said if entry.value.who != who}
+            made = (e for e in record.decisions if e.value.who != who)
+            hidden |= {
+                e.id for e in made if (e.value.assessment_key, e.value.question) == (key.assessment_key, question)
+            }
     return hidden
 
 

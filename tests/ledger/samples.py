@@ -46,6 +46,7 @@ from cvpipe.domain import (
     Stage,
     Stratum,
     Surface,
+    VegetationIndex,
     Verdict,
 )
 from cvpipe.ledger import Ledger, SiteState
@@ -91,7 +92,8 @@ def assessment(site_code: str, key: str, *, before: str | None = "h2015", after:
         surface_after_m2={Surface.RUBBLE: 1 / 3, Surface.VEGETATION: 12.0},
         change_m2={ChangeKind.STRUCTURE_REMOVED: 400.25, ChangeKind.GREEN_ADDED: 12.0},
         retained_m2=3.0,
-        registration=Registration((1.25, -2.5), 0.1, 0.9),
+        registration=Registration((1.25, -2.5), 0.1, 0.9, (0.0, -0.01, 0.01, 0.0), tuple(n / 8 for n in range(50))),
+        index=VegetationIndex(0.125, 0.5, 310.0),
         reasons=(Reason.SHADOW,),
         spreads={Figure.RUBBLE: Spread(1 / 3, 0.7, 11.25, 0.0)},
         left=(Remnant(Surface.RUBBLE, box(116.2, 39.9, 116.2000001, 39.9000001), 1 / 3),),

@@ -7,7 +7,19 @@ from datetime import date
 
 import pytest
 
-from cvpipe.domain import Batch, Campaign, Decision, Outcome, Plan, Question, Rung, Sighting, SiteStatus, Stage
+from cvpipe.domain import (
+    Batch,
+    Campaign,
+    Decision,
+    Outcome,
+    Plan,
+    Question,
+    ReviewReason,
+    Rung,
+    Sighting,
+    SiteStatus,
+    Stage,
+)
 from cvpipe.errors import UnknownSiteError
 from cvpipe.ledger import Flag, Ledger, SiteLife, SiteState
 from tests.ledger import samples
@@ -142,3 +154,10 @@ def test_a_question_leaves_the_queue_as_it_is_decided(filled: Ledger) -> None:
     assert filled.review_queue(TODAY)[0].questions == (Question.DEMOLITION,)
     filled.decide(Decision(CODE, "reviewer", Question.DEMOLITION, Outcome.COMPLETE, "key-1"))
     assert filled.review_queue(TODAY) == []
+
+
+def test_a_question_comes_back_as_its_answer_is_taken_back(filled: Ledger) -> None:
+    settle(filled, flag=FLAG)
+    made = filled.decide(samples.DECISION)
+    filled.decide(replace(made.value, reason=ReviewReason.WITHDRAWN.value, supersedes=made.id))
+    assert filled.review_queue(TODAY)[0].questions == FLAG.questions

@@ -62,7 +62,7 @@ def draw(workspace: Workspace) -> None:
     with workspace.ledger() as ledger:
         hashes = _scenes(ledger, workspace.folder)
         ledger.put_campaign(Campaign("clean-up", date(2015, 1, 1), date(2018, 1, 1), 14))
-        ledger.put_batch(Batch("first", "clean-up", date(2017, 6, 30)))
+        ledger.put_batch(Batch("first", "clean-up"))
         ledger.put_sites([_site(number) for number in range(SITES)], source="drawn")
         run = ledger.begin_run(
             settings={"gsd_m": PIXEL_M},

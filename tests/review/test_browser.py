@@ -54,10 +54,15 @@ class Reader:
         self.context = chromium.new_context(viewport={"width": 1366, "height": 860}, **settings)
         self.page = self.context.new_page()
         self.page.set_default_timeout(PATIENCE_MS)
-        self.address, self.troubles = address, list[str]()
+        self.address, self.name, self.troubles = address, name, list[str]()
         self.page.on("pageerror", lambda error: self.troubles.append(str(error)))
         self.page.on("console", self._hear)
         self.page.goto(f"{address}/review")
+        self.enter(name)
+
+    def enter(self, name: str) -> None:
+        """Fill in the form that is on the screen."""
+        self.name = name
         self.page.keyboard.type(name)
         self.page.keyboard.press("Tab")
         self.page.keyboard.type(PASSWORD)
@@ -84,7 +89,8 @@ class Reader:
 
     def saved(self) -> None:
         """Wait until nothing is on its way."""
-        self.page.wait_for_function("() => JSON.parse(localStorage.getItem('cvpipe-outbox') ?? '[]').length === 0")
+        kept = f"localStorage.getItem('cvpipe-outbox {self.name}')"
+        self.page.wait_for_function(f"() => JSON.parse({kept} ?? '[]').length === 0")
 
 
 def test_ten_items_are_decided_by_one_key_each(chromium: Any, server: Server, ledger: Ledger) -> None:
@@ -202,6 +208,32 @@ def test_what_the_server_did_not_acknowledge_is_sent_again(chromium: Any, server
     anna.page.unroute("**/api/decisions")
     anna.saved()
     assert [f"{e.value.assessment_key}/{e.value.question}" for e in ledger.decisions()] == [item]
+
+
+def test_what_one_person_decided_is_never_sent_as_anothers(chromium: Any, server: Server, ledger: Ledger) -> None:
+    anna = Reader(chromium, server.address, "anna")
+    item = anna.shown()
+    anna.page.route("**/api/decisions", lambda route: route.fulfill(status=401, json={"error": "Log in first."}))
+    anna.press("Enter")
+    anna.page.wait_for_selector("#banner:not([hidden])")
+    anna.page.on("dialog", lambda dialog: dialog.accept())
+    anna.page.unroute("**/api/decisions")
+    anna.page.evaluate("() => { for (let i = 0; i < 9999; i++) clearTimeout(i); }")  # before it is tried again
+    for name in ("bo", "anna"):
+        anna.context.clear_cookies()
+        anna.page.goto(f"{server.address}/review")
+        anna.enter(name)
+        anna.saved()
+        assert [entry.value.who for entry in ledger.decisions()] == (["anna"] if name == "anna" else [])
+    assert f"{ledger.decisions()[0].value.assessment_key}/{ledger.decisions()[0].value.question}" == item
+
+
+def test_the_single_keys_are_switched_off_by_the_keyboard_too(chromium: Any, server: Server) -> None:
+    anna = Reader(chromium, server.address, "anna")
+    anna.page.keyboard.press("?")
+    anna.page.locator("#keys-on").focus()
+    anna.page.keyboard.press(" ")
+    assert not anna.page.locator("#keys-on").is_checked()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

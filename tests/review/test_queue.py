@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from cvpipe.domain import Criterion, Outcome, Question, SiteStatus
+import pytest
+
+from cvpipe.domain import Batch, Campaign, Criterion, Outcome, Question, SiteStatus
+from cvpipe.errors import LedgerUnavailableError
 from cvpipe.ledger import GivenVerdict, ItemKey, Ledger
 from cvpipe.review import queue
 from cvpipe.review.district import standing_verdicts
@@ -36,6 +39,16 @@ def test_overdue_sites_come_before_others(log_in: LogIn, ledger: Ledger) -> None
     assert [item["site"]["code"] for item in found["items"]] == ["S-13", "S-13"]
     assert [item["key"]["question"] for item in found["items"]] == ["demolition", "clearance"]
     assert found["items"][0]["site"]["overdue"]
+
+
+def test_a_site_without_a_day_of_its_own_is_due_with_its_batch(log_in: LogIn, ledger: Ledger) -> None:
+    anna, site = log_in("anna"), ledger.sites(["S-13"])[0]
+    ledger.put_campaign(Campaign("c"))
+    ledger.put_batch(Batch("late", "c"))
+    ledger.put_sites([replace(site, batch="late", plan=replace(site.plan, due_date=None))], source="test")
+    assert anna.next(why="overdue")["items"] == []
+    ledger.put_batch(Batch("late", "c", date(2016, 1, 1)))
+    assert [item["site"]["code"] for item in anna.next(why="overdue")["items"]] == ["S-13", "S-13"]
 
 
 def test_two_people_never_get_the_same_item(log_in: LogIn) -> None:
@@ -117,6 +130,45 @@ def test_undo_appends_a_row_and_brings_the_item_back(log_in: LogIn, ledger: Ledg
     assert anna.post("/api/undo", {}).json()["undone"] is not None
     assert anna.post("/api/undo", {}).json()["undone"] is None
     assert ledger.verify().problems == ()
+
+
+def test_an_answer_on_which_a_site_was_closed_is_not_undone(log_in: LogIn, ledger: Ledger) -> None:
+    anna, bo = log_in("anna"), log_in("bo")
+    item = anna.next(why="rebound")["items"][0]
+    code = item["site"]["code"]
+    for person in (anna, bo):
+        person.next(why="rebound")
+        assert person.decide(item).status_code == 200
+    was = ledger.sites([code])[0].status
+    if was is not SiteStatus.CLOSED:
+        for status in (SiteStatus.CLEARED, SiteStatus.CLOSED):
+            ledger.move_site(code, status, who="leader")
+    assert bo.post("/api/moves", {"code": code, "becomes": "rebound", "reason": "it is back"}).status_code == 200
+    refused = anna.post("/api/undo", {})
+    assert (refused.status_code, "became rebound" in refused.json()["error"]) == (409, True)
+    assert len(ledger.decisions(code)) == 2
+
+
+def test_what_was_changed_or_taken_back_stays_hidden_too(log_in: LogIn) -> None:
+    anna, bo = log_in("anna"), log_in("bo")
+    item = anna.next(why="rebound")["items"][0]
+    anna.decide(item, note="a secret word")
+    anna.decide(item, "none", note="another word")
+    history = f"/api/history?code={item['site']['code']}"
+    assert "word" not in bo.get(history).text
+    anna.post("/api/undo", {})
+    assert "word" not in bo.get(history).text
+
+
+def test_a_ledger_that_is_busy_refuses_nothing_for_good(log_in: LogIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    anna = log_in("anna")
+    item = anna.next()["items"][0]
+
+    def busy(*_: object) -> None:
+        raise LedgerUnavailableError("the ledger could not be written", remedy="Try again.")
+
+    monkeypatch.setattr(Ledger, "decide", busy)
+    assert anna.decide(item).status_code == 503, "the page keeps what is answered so, and sends it again"
 
 
 def test_what_is_put_off_or_sent_back_goes_to_others_and_can_be_brought_back(log_in: LogIn) -> None:

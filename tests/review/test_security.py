@@ -7,11 +7,13 @@ from dataclasses import replace
 
 import pytest
 from fastapi import FastAPI
+from starlette.requests import Request
 
 from cvpipe.domain import LogInOutcome, Role
 from cvpipe.errors import UsageError
 from cvpipe.ledger import Ledger, Workspace
-from cvpipe.review import ReviewOptions
+from cvpipe.review import ReviewOptions, passwords
+from cvpipe.review.access import address_of
 from cvpipe.review.app import create_app
 from tests.review.conftest import LogIn
 from tests.review.visitors import Person
@@ -281,6 +283,40 @@ def test_a_proxy_that_is_trusted_names_the_visitor(ledger: Ledger, workspace: Wo
     assert "secure" in answer.headers["set-cookie"].lower()
     assert around.http.get("/login", headers=named).status_code == 200, "the header of others counts for nothing"
     assert through.http.get("/login", headers={**named, "X-Remote-User": "stranger"}).status_code == 200
+
+
+def test_a_visitor_whom_a_proxy_names_twice_is_nobody(ledger: Ledger, workspace: Workspace) -> None:
+    options = ReviewOptions(names=("127.0.0.1",), proxies=("10.0.0.1",), user_header="X-Remote-User")
+    through = Person(create_app(ledger, workspace.folder, options), client=("10.0.0.1", 1))
+    named = [("X-Remote-User", "ada"), ("X-Remote-User", "vera"), ("Accept", "text/html")]
+    assert through.http.get("/login", headers=named).status_code == 200
+
+
+def test_nobody_escapes_the_limit_by_a_made_up_address(ledger: Ledger, workspace: Workspace) -> None:
+    options = ReviewOptions(names=("127.0.0.1",), proxies=("10.0.0.1",))
+    found = Request(
+        {
+            "type": "http",
+            "app": create_app(ledger, workspace.folder, options),
+            "client": ("10.0.0.1", 1),
+            "headers": [(b"x-forwarded-for", b"192.0.2.1"), (b"x-forwarded-for", b"192.0.2.2, 198.51.100.7")],
+        }
+    )
+    assert address_of(found) == "198.51.100.7"
+
+
+def test_a_locked_account_takes_as_long_as_any_other(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    person, compared = Person(app), list[str | None]()
+    for _ in range(5):
+        person.log_in("anna", "not the password")
+
+    def matches(_: str, kept: str | None) -> bool:
+        compared.append(kept)
+        return False
+
+    monkeypatch.setattr(passwords, "matches", matches)
+    person.log_in("anna", "not the password")
+    assert len(compared) == 1
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
@@ -19,6 +20,7 @@ from PIL.TiffImagePlugin import IFDRational
 from shapely.geometry import box, shape
 
 from cvpipe.domain import CandidateState, ChangeKind, Site
+from cvpipe.errors import InputError
 from cvpipe.geo import WGS84, area_m2, reproject
 from cvpipe.ledger import Ledger, Workspace
 from cvpipe.review import overview, uploads
@@ -186,6 +188,19 @@ def test_what_is_no_photo_is_refused(log_in: LogIn, ledger: Ledger, workspace: W
     assert answer.status_code == 422
     assert ledger.attachments() == []
     assert not (workspace.folder / "attachments").exists()
+
+
+def test_damaged_metadata_are_refused_or_left_out_never_a_fault() -> None:
+    whole = photo(113.0, 23.0)
+    rng, read = np.random.default_rng(7), 0
+    for _ in range(300):
+        damaged = bytearray(whole)
+        for place in rng.integers(20, 220, 3).tolist():
+            damaged[place] = int(rng.integers(0, 256))
+        with suppress(InputError):
+            uploads.read_photo(bytes(damaged))
+            read += 1
+    assert read > 20
 
 
 def test_an_oversized_photo_is_refused_unread(log_in: LogIn) -> None:

@@ -4,8 +4,11 @@ import { banner, el, get, post, remembered, state, words } from "./page.js";
 import { details, fillMoves, place, verdictCard } from "./panel.js";
 import { Viewer, prefetch } from "./viewer.js";
 
-const OUTBOX = "cvpipe-outbox";
+// Each person has their own: what somebody decided before they were logged out is never sent as somebody else's.
+const OUTBOX = `cvpipe-outbox ${state.who}`;
 const RETRY_MS = 3000;
+// What the server takes at most; a page may lie open over a weekend.
+const LONGEST_S = 86_400;
 const $ = (id) => document.getElementById(id);
 
 const viewer = new Viewer();
@@ -79,7 +82,8 @@ function take(answer) {
   tellQueue(answer.queue);
   const known = new Map(items.map((item) => [keyOf(item), item]));
   const was = keyOf(items[0]);
-  items = answer.items.map((item) => (item.same ? known.get(keyOf(item)) : item)).filter(Boolean);
+  const pending = new Set(outbox.map(keyOf));
+  items = answer.items.map((item) => (item.same ? known.get(keyOf(item)) : item)).filter((item) => item && !pending.has(keyOf(item)));
   if (keyOf(items[0]) !== was || !items.length) show();
   else prefetch(items[1]?.pictures);
 }
@@ -95,6 +99,8 @@ async function load(address = "/api/next", more = {}) {
 function refused(refusal) {
   if (refusal.status === 401) {
     banner(refusal.message, { lasting: true, action: el("a", { href: "/login" }, words.log_in) });
+  } else if (refusal.status === 403) {
+    banner(refusal.message, { lasting: true, action: el("a", { href: "/review" }, words.look_again) });
   } else {
     banner(refusal.message, { lasting: refusal.status === 0 });
   }
@@ -103,7 +109,7 @@ function refused(refusal) {
 function decide(verdict, reason = "") {
   const item = items[0];
   if (!item) return;
-  const seconds = Math.round((performance.now() - shownAt) / 100) / 10;
+  const seconds = Math.min(Math.round((performance.now() - shownAt) / 100) / 10, LONGEST_S);
   outbox.push({ key: bare(item), verdict, reason, note: $("note").value, seconds });
   remembered.set(OUTBOX, JSON.stringify(outbox));
   advance();
@@ -127,7 +133,8 @@ async function send() {
       document.documentElement.dataset.decision = String(answer.decision);
       take(answer);
     } catch (refusal) {
-      if (refusal.status === 0 || refusal.status === 401 || refusal.status >= 500) {
+      // 401 and 403: logged out, or logged in anew elsewhere; the decision waits until the page is loaded again.
+      if ([0, 401, 403].includes(refusal.status) || refusal.status >= 500) {
         refused(refusal);
         setTimeout(send, RETRY_MS);
         break;
@@ -216,6 +223,7 @@ document.addEventListener("keydown", (event) => {
     return;
   }
   if (event.key === " ") {
+    if (event.target.matches("[type=checkbox]")) return;
     if (event.target.closest("button, summary, a")) event.target.blur();
     event.preventDefault();
     viewer.flicker(true);

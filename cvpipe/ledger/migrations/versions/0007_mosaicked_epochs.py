@@ -1,4 +1,4 @@
-"""The further scenes of an epoch that lies across several: content hashes, best first. Null where one scene is enough."""
+"""The further scenes of an epoch that lies across several: content hashes, best first. Null where one is enough."""
 
 from __future__ import annotations
 
