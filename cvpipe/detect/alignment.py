@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 
 from cvpipe.domain import Registration
 from cvpipe.geo import Grid, Window
-from cvpipe.imagery.alignment import estimate_registration, later_grid
+from cvpipe.imagery.alignment import estimate_registration
+from cvpipe.imagery.later import read_later
 from cvpipe.imagery.pairing import common_grid
+from cvpipe.imagery.radiometry import AS_IT_IS, Relighting, relighting
 from cvpipe.imagery.reading import Patch, SceneReader
+from cvpipe.settings import Light
 
 #: Side in pixels of the windows that are compared, and how many there are along each axis at most: 9 Mpx in all,
 #: however large the scenes.
@@ -32,18 +35,24 @@ Drift = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class AlignedPair:
-    """Two scenes, the grid they are compared on, and how far the later one lies off in pixels of that grid."""
+    """Two scenes, the grid they are compared on, how far off the later one lies in its pixels, and its light."""
 
     before: SceneReader
     after: SceneReader
     grid: Grid
     registration: Registration
+    relight: Relighting = AS_IT_IS
 
     @classmethod
-    def of(cls, before: SceneReader, after: SceneReader, gsd_m: float) -> AlignedPair:
+    def of(cls, before: SceneReader, after: SceneReader, gsd_m: float, light: Light = "none") -> AlignedPair:
         """Pair two scenes with pixels of `gsd_m` metres. Raises SceneError where they do not fit together."""
         grid = common_grid(before, after, gsd_m)
-        return cls(before, after, grid, registration(before, after, grid))
+        pair = cls(before, after, grid, registration(before, after, grid))
+        return pair if light == "none" else replace(pair, relight=pair.relighting(light))
+
+    def relighting(self, light: Light) -> Relighting:
+        """One change of light for the whole of the later scene, so that no seams show, from windows spread over it."""
+        return relighting([self.read(part) for part in _parts(self.grid)], light)
 
     @property
     def output_grid(self) -> Grid:
@@ -52,19 +61,21 @@ class AlignedPair:
 
     def read(self, grid: Grid) -> tuple[Patch, Patch]:
         """Both epochs on a grid that is parallel to the common one, its pixels of any size."""
-        later = self.after.read(later_grid(grid, self.registration, self.grid))
-        return self.before.read(grid), replace(later, grid=grid)
+        later = read_later(self.after, grid, self.registration, self.grid)
+        return self.before.read(grid), self.relight(later)
 
 
 def registration(before: SceneReader, after: SceneReader, grid: Grid) -> Registration:
     """The alignment of the whole grid from windows spread over it, in pixels of the grid.
 
-    The shift is the median of the windows; with at least `MIN_FIELD_WINDOWS` of them, and where that halves their
-    distance from it, a shift that grows evenly over the grid (`drift`). The residual is the windows' own and their
-    distance, so scenes that are bent against each other show it. Where no window tells a shift it is (0, 0), the
-    residual infinite.
+    A grid of one window has that window's registration, with its bend. Else the shift is the median of the windows;
+    with at least `MIN_FIELD_WINDOWS` of them, and where that halves their distance from it, a shift that grows evenly
+    over the grid (`drift`). The residual is the windows' own and their distance, so scenes that are bent against each
+    other show it. Where no window tells a shift it is (0, 0), the residual infinite.
     """
     found = [(part, estimate_registration(before.read(part), after.read(part))) for part in _parts(grid)]
+    if len(found) == 1:
+        return found[0][1]
     known = [(part, one) for part, one in found if math.isfinite(one.residual_px)]
     if not known:
         return Registration((0.0, 0.0), math.inf, max(one.confidence for _, one in found))

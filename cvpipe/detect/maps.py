@@ -35,9 +35,10 @@ class PairMaps:
 
     `surface_before` and `surface_after` hold surface codes (uint8, 255 where that epoch is not usable), `change` 1, 0
     or 255 (not assessable: one of the epochs is not usable), `probability` the probability of each change in steps of
-    1/254 (255 where not assessable). `usable_before` and `usable_after` are bool. A pixel is a change where its stored
-    probability exceeds the network's threshold, and the area of such pixels that it is joined to by their sides
-    reaches the network's `min_area_m2`.
+    1/254 (255 where not assessable), `chance_before` and `chance_after` that of each surface, uint8 (8, H, W) in the
+    order of `domain.SURFACES` (255 where that epoch is not usable). `usable_before` and `usable_after` are bool. A
+    pixel is a change where its stored probability exceeds the network's threshold, and the area of such pixels that it
+    is joined to by their sides reaches the network's `min_area_m2`, their mean probability its `min_probability`.
     """
 
     grid: Grid
@@ -47,6 +48,8 @@ class PairMaps:
     probability: dict[ChangeKind, Pixels]
     usable_before: Mask
     usable_after: Mask
+    chance_before: Pixels
+    chance_after: Pixels
 
 
 @dataclass(frozen=True)
@@ -70,14 +73,28 @@ def compare(network: Network, before: Patch, after: Patch) -> PairMaps:
         )
     grid, pair = before.grid, strip_of(before, after)
     surface_before, surface_after = (np.full(grid.shape, NO_DATA, np.uint8) for _ in range(2))
+    chance_before, chance_after = (np.full((len(SURFACES), *grid.shape), NO_DATA, np.uint8) for _ in range(2))
     probability = np.full((len(ChangeKind), *grid.shape), NO_DATA, np.uint8)
     for cell in cells(network, grid.width, grid.height, pair.part):
         maps, place = cell_maps(cell), cell.window.slices
         surface_before[place], surface_after[place] = maps.surface_before, maps.surface_after
         probability[:, *place] = maps.probability
+        chance_before[:, *place], chance_after[:, *place] = chances(cell)
     by_kind = dict(zip(ChangeKind, probability, strict=True))
     change = {kind: decided(p, kind, network, grid.pixel_area_m2()) for kind, p in by_kind.items()}
-    return PairMaps(grid, surface_before, surface_after, change, by_kind, pair.usable_before, pair.usable_after)
+    for kind, mask in change.items():
+        _drop_doubtful(mask, by_kind[kind], network.min_probability[kind])
+    return PairMaps(
+        grid,
+        surface_before,
+        surface_after,
+        change,
+        by_kind,
+        pair.usable_before,
+        pair.usable_after,
+        chance_before,
+        chance_after,
+    )
 
 
 def strip_of(before: Patch, after: Patch) -> Strip:
@@ -97,8 +114,18 @@ def cell_maps(cell: Cell) -> CellMaps:
     )
 
 
+def chances(cell: Cell) -> tuple[Pixels, Pixels]:
+    """Stored probabilities of the surfaces before and after, uint8 (8, H, W); 255 where that epoch is not usable."""
+    n = len(SURFACES)
+    before, after = cell.values[:n], cell.values[n : 2 * n]
+    return _stored(tuple(before), cell.strip.usable_before), _stored(tuple(after), cell.strip.usable_after)
+
+
 def decided(probability: Pixels, kind: ChangeKind, network: Network, pixel_area_m2: float) -> Pixels:
-    """1 where a stored probability (H, W) makes a change of this kind, 0 where not, 255 where not assessable."""
+    """1 where a stored probability (H, W) makes a change of this kind, 0 where not, 255 where not assessable.
+
+    Patches below the network's `min_probability` are still in it: their mean is known only once they are seen whole.
+    """
     lowest = math.floor(network.thresholds[kind] * PROBABILITY_SCALE) + 1
     change = (probability >= lowest).view(np.uint8)
     np.putmask(change, probability == NO_DATA, NO_DATA)
@@ -159,12 +186,28 @@ def _drop_specks(change: Pixels, min_px: float) -> None:
         change[part][small[labels]] = 0
 
 
+def _drop_doubtful(change: Pixels, probability: Pixels, least: float) -> None:
+    """Set areas of changed pixels whose mean stored probability is below `least` (0..1) to 0, in place."""
+    changed = (change == 1).view(np.uint8)
+    left, top, width, height = cv2.boundingRect(changed)
+    if least <= 0 or width == 0:
+        return
+    part = Window(left, top, width, height).slices
+    count, labels = cv2.connectedComponents(changed[part], connectivity=4)
+    numbers = labels.ravel()
+    total = np.bincount(numbers, weights=probability[part].ravel(), minlength=count)
+    doubtful = total / np.bincount(numbers, minlength=count) / PROBABILITY_SCALE < least
+    doubtful[0] = False  # the background
+    change[part][doubtful[labels]] = 0
+
+
 __all__ = [
     "NO_DATA",
     "PROBABILITY_SCALE",
     "CellMaps",
     "PairMaps",
     "cell_maps",
+    "chances",
     "compare",
     "decided",
     "reach_px",

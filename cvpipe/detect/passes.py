@@ -18,7 +18,7 @@ from affine import Affine
 from cvpipe.detect import outputs
 from cvpipe.detect.alignment import AlignedPair
 from cvpipe.detect.maps import NO_DATA, cell_maps, decided, reach_px, strip_of
-from cvpipe.detect.polygons import polygons_of
+from cvpipe.detect.polygons import Traced, erase, placed, traced
 from cvpipe.detect.prediction import Network, Pixels, Strip, cells, cut_off
 from cvpipe.domain import Change, ChangeKind
 from cvpipe.geo import Grid, Window, windows
@@ -69,8 +69,24 @@ def decide(network: Network, grid: Grid, work: Path) -> tuple[dict[ChangeKind, f
     return {kind: count * pixel_m2 for kind, count in counts.items()}, seen / (grid.width * grid.height)
 
 
-def trace(grid: Grid, work: Path) -> list[Change]:
-    """Changes → polygons of all kinds, largest first."""
+def trace(network: Network, grid: Grid, work: Path) -> tuple[list[Change], dict[ChangeKind, float]]:
+    """Changes → polygons of all kinds, largest first, and the area of each kind that was doubtful, m².
+
+    What lies below the network's `min_probability` is taken out of the raster too.
+    """
+    found = _traced(grid, work)
+    likely = {kind: [p for p in found[kind] if p.probability >= network.min_probability[kind]] for kind in ChangeKind}
+    doubtful = {kind: [p for p in found[kind] if p.probability < network.min_probability[kind]] for kind in ChangeKind}
+    if any(doubtful.values()):
+        with rasterio.open(work / outputs.CHANGES_TIF, "r+") as raster:
+            for band, patches in enumerate(doubtful.values(), start=1):
+                erase(patches, raster, band)
+    changes = [change for kind, patches in likely.items() for change in placed(patches, grid, kind)]
+    areas = {kind: sum(patch.area_m2 for patch in patches) for kind, patches in doubtful.items()}
+    return sorted(changes, key=lambda change: change.area_m2, reverse=True), areas
+
+
+def _traced(grid: Grid, work: Path) -> dict[ChangeKind, list[Traced]]:
     with (  # GDAL traces line by line: threads would decompress whole rows of blocks for each
         rasterio.open(work / outputs.CHANGES_TIF, num_threads=1) as mask,
         rasterio.open(work / PROBABILITY_TIF, num_threads=1) as probability,
@@ -79,12 +95,10 @@ def trace(grid: Grid, work: Path) -> list[Change]:
         def reader(band: int) -> Callable[[Window], Pixels]:
             return lambda window: probability.read(band, window=_place(window))
 
-        found = [
-            change
+        return {
+            kind: list(traced(rasterio.band(mask, band), reader(band), grid))
             for band, kind in enumerate(ChangeKind, start=1)
-            for change in polygons_of(rasterio.band(mask, band), reader(band), grid, kind, 0.0)
-        ]
-    return sorted(found, key=lambda change: change.area_m2, reverse=True)
+        }
 
 
 def deliver(work: Path, stage: Path, pair: AlignedPair) -> None:

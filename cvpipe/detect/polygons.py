@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import rasterio
 import rasterio.features
+import rasterio.windows
 import shapely
 from affine import Affine
 from shapely.affinity import affine_transform
@@ -15,7 +17,7 @@ from shapely.geometry import Polygon, shape
 from shapely.geometry.polygon import orient
 
 from cvpipe.detect.maps import NO_DATA, PROBABILITY_SCALE
-from cvpipe.detect.prediction import Pixels
+from cvpipe.detect.prediction import Mask, Pixels
 from cvpipe.domain import Change, ChangeKind
 from cvpipe.geo import WGS84, Grid, Window, transformer
 
@@ -48,13 +50,48 @@ def polygons_of(
     mask: Pixels | rasterio.Band, read: ReadProbability, grid: Grid, kind: ChangeKind, min_area_m2: float
 ) -> list[Change]:
     """As `polygons`, from an array or from a band of an open raster, which is traced line by line."""
+    return placed([patch for patch in traced(mask, read, grid) if patch.area_m2 >= min_area_m2], grid, kind)
+
+
+@dataclass(frozen=True)
+class Traced:
+    """Changed pixels that hang together: their outline in pixels (x right, y down), area and mean probability."""
+
+    outline: Polygon
+    area_m2: float
+    probability: float
+
+
+def traced(mask: Pixels | rasterio.Band, read: ReadProbability, grid: Grid) -> Iterator[Traced]:
+    """All patches of the pixels of `mask` that are 1."""
+    pixel_m2 = grid.pixel_area_m2()
+    for outline in _outlines(mask):
+        yield Traced(outline, outline.area * pixel_m2, _mean_probability(outline, read))
+
+
+def placed(patches: Sequence[Traced], grid: Grid, kind: ChangeKind) -> list[Change]:
+    """Patches as polygons on the ground (see `polygons`), largest first."""
+    geometries = _placed([patch.outline for patch in patches], grid)
+    changes = [Change(kind, g, p.area_m2, p.probability) for p, g in zip(patches, geometries, strict=True)]
+    return sorted(changes, key=lambda change: change.area_m2, reverse=True)
+
+
+def erase(patches: Sequence[Traced], dataset: rasterio.io.DatasetWriter, band: int) -> None:
+    """Set the pixels of `patches` to 0 in a band of a raster that is open for update."""
+    for patch in patches:
+        for window, inside in _inside(patch.outline):
+            place = rasterio.windows.Window(window.col, window.row, window.width, window.height)
+            values = dataset.read(band, window=place)
+            values[inside] = 0
+            dataset.write(values, band, window=place)
+
+
+def patches(mask: Pixels, grid: Grid, min_area_m2: float) -> list[tuple[Polygon, float]]:
+    """Outlines of the areas of `mask` (H, W) that are 1, with their area in m², largest first; placed as `polygons`."""
     pixel_m2 = grid.pixel_area_m2()
     outlines = [outline for outline in _outlines(mask) if outline.area * pixel_m2 >= min_area_m2]
-    changes = [
-        Change(kind, geometry, outline.area * pixel_m2, _mean_probability(outline, read))
-        for outline, geometry in zip(outlines, _placed(outlines, grid), strict=True)
-    ]
-    return sorted(changes, key=lambda change: change.area_m2, reverse=True)
+    areas = [outline.area * pixel_m2 for outline in outlines]
+    return sorted(zip(_placed(outlines, grid), areas, strict=True), key=lambda patch: patch[1], reverse=True)
 
 
 def _outlines(mask: Pixels | rasterio.Band) -> Iterator[Polygon]:
@@ -102,17 +139,33 @@ def _matrix(t: Affine) -> list[float]:
 
 def _mean_probability(outline: Polygon, read: ReadProbability) -> float:
     """Mean over the pixels inside, 0..1."""
-    left, top, right, bottom = (int(v) for v in outline.bounds)
     total = count = 0
-    for row in range(top, bottom, _ROWS_AT_ONCE):
-        window = Window(left, row, right - left, min(_ROWS_AT_ONCE, bottom - row))
-        inside = rasterio.features.rasterize(
-            [outline], (window.height, window.width), transform=Affine.translation(left, row), dtype=np.uint8
-        )
-        values = read(window)[inside == 1]
+    for window, inside in _inside(outline):
+        values = read(window)[inside]
         values = values[values != NO_DATA]
         total, count = total + int(values.sum(dtype=np.int64)), count + len(values)
     return total / count / PROBABILITY_SCALE if count else 0.0
 
 
-__all__ = ["CONNECTIVITY", "SIMPLIFY_PX", "ReadProbability", "polygons", "polygons_of"]
+def _inside(outline: Polygon) -> Iterator[tuple[Window, Mask]]:
+    """The windows around an outline, a bounded part of it at a time, and which of their pixels lie inside."""
+    left, top, right, bottom = (int(v) for v in outline.bounds)
+    for row in range(top, bottom, _ROWS_AT_ONCE):
+        window = Window(left, row, right - left, min(_ROWS_AT_ONCE, bottom - row))
+        inside = rasterio.features.rasterize(
+            [outline], (window.height, window.width), transform=Affine.translation(left, row), dtype=np.uint8
+        )
+        yield window, inside == 1
+
+
+__all__ = [
+    "CONNECTIVITY",
+    "SIMPLIFY_PX",
+    "ReadProbability",
+    "Traced",
+    "erase",
+    "placed",
+    "polygons",
+    "polygons_of",
+    "traced",
+]

@@ -41,8 +41,8 @@ class Network(Protocol):
     """A trained network with all that its answer needs to be used: what a bundle loads to.
 
     `gsd_m` is the ground size in metres of the pixels it was trained for, `tile_px` the usual side of its tiles.
-    `thresholds` holds the probability above which a pixel is a change, `min_area_m2` the area under which a
-    patch of change is dropped.
+    `thresholds` holds the probability above which a pixel is a change, `min_area_m2` and `min_probability` the area
+    and the mean probability under which a patch of change is dropped.
     """
 
     @property
@@ -57,6 +57,8 @@ class Network(Protocol):
     def thresholds(self) -> Mapping[ChangeKind, float]: ...
     @property
     def min_area_m2(self) -> Mapping[ChangeKind, float]: ...
+    @property
+    def min_probability(self) -> Mapping[ChangeKind, float]: ...
 
     def predict(self, before: Pixels, after: Pixels) -> Probabilities:
         """Answer for uint8 RGB tiles (N, H, W, 3) of two epochs.

@@ -23,8 +23,10 @@ from cvpipe.detect.preview import write_preview
 from cvpipe.domain import Change, ChangeKind, Registration
 from cvpipe.geo import Grid
 from cvpipe.imagery import remote
+from cvpipe.imagery.alignment import largest_bend_px
 from cvpipe.imagery.opening import gdal_environment
 from cvpipe.imagery.reading import SceneReader
+from cvpipe.settings import Light
 
 
 @dataclass(frozen=True)
@@ -45,9 +47,10 @@ class DetectSummary:
     area_m2: dict[ChangeKind, float]
     polygons: dict[ChangeKind, int]
     seconds: float
+    light: Light = "none"
 
     def as_dict(self) -> dict[str, Any]:
-        """The content of `summary.json`; what is not known is null, and so is a drift that is not there."""
+        """The content of `summary.json`; null for what is not known, and for a drift or bend that is not there."""
         shift = self.registration
         return {
             "tool": f"cvpipe detect {cvpipe.__version__}",
@@ -60,7 +63,9 @@ class DetectSummary:
             "residual_px": _rounded(shift.residual_px),
             "residual_m": _rounded(shift.residual_px * self.grid.ground_pixel_m()),
             "drift": [round(v, 6) + 0.0 for v in shift.drift] if any(shift.drift) else None,
+            "bend_px": round(largest_bend_px(shift), 3) if shift.bend else None,
             "confidence": round(shift.confidence, 3),
+            "light": self.light,
             "bundle": {"name": self.network, "digest": self.digest},
             "coordinates": outputs.PIXEL_COORDINATES if self.grid.crs is None else outputs.GROUND_COORDINATES,
             "grid": outputs.grid_dict(self.grid),
@@ -75,13 +80,14 @@ def detect_pair(
     out: Path,
     *,
     gsd_m: float | None = None,
+    light: Light = "none",
     on_tile: Callable[[int, int], None] | None = None,
 ) -> DetectSummary:
     """Compare two rasters of one place and leave rasters, polygons, a preview and a summary in the folder `out`.
 
     `gsd_m` is the ground size in metres of a pixel of pictures without georeference; they are taken to show the same
     ground, and their outputs stay in BEFORE's pixel coordinates. Georeferenced outputs have the network's pixel size.
-    `on_tile(done, total)` is told of each tile.
+    The later one is brought to the light of the earlier one by `light`. `on_tile(done, total)` is told of each tile.
 
     Raises SceneError where a raster cannot be used or the two share no area, UsageError where `out` holds something
     else. Nothing is written then.
@@ -90,14 +96,15 @@ def detect_pair(
     with ExitStack() as stack:
         before = stack.enter_context(SceneReader(before_path, gsd_m=gsd_m))
         after = stack.enter_context(SceneReader(after_path, gsd_m=gsd_m))
-        pair = AlignedPair.of(before, after, network.gsd_m)
+        pair = AlignedPair.of(before, after, network.gsd_m, light)
         stage = stack.enter_context(outputs.staged(out))
         stack.enter_context(gdal_environment())
         work = stage / "work"
         work.mkdir()
         passes.predict(network, pair, work, on_tile)
         areas, valid_share = passes.decide(network, pair.grid, work)
-        changes = passes.trace(pair.grid, work)
+        changes, doubtful = passes.trace(network, pair.grid, work)
+        areas = {kind: area - doubtful[kind] for kind, area in areas.items()}
         passes.deliver(work, stage, pair)
         shutil.rmtree(work)
         write_preview(stage / outputs.PREVIEW_PNG, pair, changes)
@@ -114,6 +121,7 @@ def detect_pair(
             area_m2=areas,
             polygons=_counts(changes),
             seconds=time.monotonic() - started,
+            light=light,
         )
         text = json.dumps(summary.as_dict(), indent=2, ensure_ascii=False)
         (stage / outputs.SUMMARY_JSON).write_text(text + "\n", encoding="utf-8")
@@ -142,7 +150,8 @@ def _in_output_pixels(pair: AlignedPair) -> Registration:
     scale = pair.grid.pixel_size / pair.output_grid.pixel_size
     found = pair.registration
     x, y = found.shift_px
-    return replace(found, shift_px=(x * scale, y * scale), residual_px=found.residual_px * scale)
+    bend = tuple(control * scale for control in found.bend)
+    return replace(found, shift_px=(x * scale, y * scale), residual_px=found.residual_px * scale, bend=bend)
 
 
 __all__ = ["DetectSummary", "detect_pair"]

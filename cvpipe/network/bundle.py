@@ -14,40 +14,42 @@ import hashlib
 import itertools
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
-import pystac
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from torch import nn
 
+import cvpipe
 from cvpipe.domain import SURFACES, ChangeKind
-from cvpipe.errors import BundleError
-from cvpipe.network.architecture import STRIDE, Design, SiameseNetwork
+from cvpipe.errors import BundleError, UsageError
+from cvpipe.network.architecture import STRIDE, ChangeNetwork, Design
+from cvpipe.network.designs import build_network
+from cvpipe.network.item import CARD, GOLDEN, ITEM, WEIGHTS, contradictions, item_of, multihash
 from cvpipe.network.probabilities import Probabilities
 from cvpipe.network.processor import autocast, pick_device, tune_allocator
 from cvpipe.settings import Settings, parse_settings
 
-WEIGHTS, ITEM, GOLDEN, CARD = "weights.safetensors", "item.json", "golden.safetensors", "CARD.md"
-MLM_SCHEMA = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
-FILE_SCHEMA = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
-
-#: Bands of the pictures that a network is shown, in the order of its channels.
-BANDS = ("red", "green", "blue")
-
 #: Version of the folder's layout and of the meaning of its settings; another one is refused.
 FORMAT = 1
+#: All that may lie in a bundle's folder: its parts, and what `cvpipe models export` puts beside them.
+KNOWN_FILES = {WEIGHTS, ITEM, GOLDEN, CARD, "network.onnx", "openvino.xml", "openvino.bin", "openvino.json"}
+#: What an encoder may be called (no scheme, no path), and how wide a layer may be: eight times the widest in use.
+ENCODER, MOST_CHANNELS = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,79}"), 1024
 #: How far a golden answer may lie off on another processor or in bfloat16: mean absolute difference of change
 #: probabilities, and share of pixels with another surface. Float32 and bfloat16 differ by about 0.002 and 0.5 %.
 GOLDEN_PROBABILITY, GOLDEN_SURFACE = 0.01, 0.03
+
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class BundleSettings(Settings):
@@ -61,8 +63,16 @@ class BundleSettings(Settings):
     surface_bias: tuple[float, ...] = Field(min_length=len(SURFACES), max_length=len(SURFACES))
     surface_temperature: float = Field(gt=0)
     change_temperature: float = Field(gt=0)
-    thresholds: dict[ChangeKind, float]
-    min_area_m2: dict[ChangeKind, float]
+    thresholds: dict[ChangeKind, Share]
+    min_area_m2: dict[ChangeKind, Annotated[float, Field(ge=0)]]
+    min_probability: dict[ChangeKind, Share] = Field(default_factory=dict)
+
+    @field_validator("thresholds", "min_area_m2")
+    @classmethod
+    def _of_every_kind(cls, given: dict[ChangeKind, float]) -> dict[ChangeKind, float]:
+        if missing := [kind.value for kind in ChangeKind if kind not in given]:
+            raise ValueError(f"lacks {', '.join(missing)}")
+        return given
 
 
 @dataclass(frozen=True)
@@ -77,55 +87,91 @@ class Golden:
 
 
 class Network:
-    """A trained network ready to answer; made by `load_bundle`."""
+    """A trained network ready to answer; made by `load_bundle`.
 
-    def __init__(self, module: SiameseNetwork, settings: BundleSettings, digest: str, device: torch.device) -> None:
-        self.name, self.digest = settings.name, digest
-        self.gsd_m, self.tile_px = settings.gsd_m, settings.tile_px
-        self.thresholds: Mapping[ChangeKind, float] = settings.thresholds
-        self.min_area_m2: Mapping[ChangeKind, float] = settings.min_area_m2
-        self.device = device
-        self._temperatures = settings.surface_temperature, settings.change_temperature
+    `temperatures` are those of surfaces and changes that are in its answers.
+    """
+
+    def __init__(self, module: ChangeNetwork, settings: BundleSettings, digest: str, device: torch.device) -> None:
+        self._describe(settings, digest, device, answers_surfaces=module.has_surfaces)
         self._surface_bias = torch.tensor(settings.surface_bias, device=device).view(-1, 1, 1)
         if device.type == "cpu":
             tune_allocator()
         folded(module.encoder)
         self._module = module.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
-    @torch.inference_mode()
+    def _describe(self, settings: BundleSettings, digest: str, device: torch.device, *, answers_surfaces: bool) -> None:
+        self.name, self.digest = settings.name, digest
+        self.gsd_m, self.tile_px = settings.gsd_m, settings.tile_px
+        self.thresholds: Mapping[ChangeKind, float] = settings.thresholds
+        self.min_area_m2: Mapping[ChangeKind, float] = settings.min_area_m2
+        self.min_probability: Mapping[ChangeKind, float] = dict.fromkeys(ChangeKind, 0.0) | settings.min_probability
+        self.answers_surfaces = answers_surfaces
+        self.device = device
+        self.temperatures = settings.surface_temperature, settings.change_temperature
+
     def predict(self, before: np.ndarray, after: np.ndarray) -> Probabilities:
         """Probabilities for pairs of RGB uint8 tiles (N, H, W, 3) on one grid; any H and W."""
         height, width = before.shape[1:3]
+        answers = self._answers(*(_widened(pixels) for pixels in (before, after)))
+        return Probabilities(*(answer[..., :height, :width] for answer in answers))
+
+    @torch.inference_mode()
+    def _answers(self, before: np.ndarray, after: np.ndarray) -> list[np.ndarray]:
+        """Surfaces of both epochs and changes, float32 (N, C, H, W), for tiles of whole strides."""
         with autocast(self.device):
             logits = self._module(*(self._input(x) for x in (before, after)))
-        surface, change = self._temperatures
+        surface, change = self.temperatures
         answers = [
             torch.softmax((logits.surface_before.float() + self._surface_bias) / surface, 1),
             torch.softmax((logits.surface_after.float() + self._surface_bias) / surface, 1),
             torch.sigmoid(logits.change.float() / change),
         ]
-        return Probabilities(*(a[..., :height, :width].cpu().numpy() for a in answers))
+        return [answer.cpu().numpy() for answer in answers]
 
     def _input(self, pixels: np.ndarray) -> torch.Tensor:
-        """uint8 (N, H, W, 3) → float (N, 3, H', W') in -1..1, mirrored out to multiples of the stride."""
-        right, below = (-pixels.shape[2]) % STRIDE, (-pixels.shape[1]) % STRIDE
-        if right or below:
-            pixels = np.pad(pixels, ((0, 0), (0, below), (0, right), (0, 0)), mode="symmetric")
+        """uint8 (N, H, W, 3) → float (N, 3, H, W) in -1..1."""
         tensor = torch.from_numpy(np.ascontiguousarray(pixels)).to(self.device)
         return tensor.permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
 
 
-def load_bundle(name_or_dir: str | Path, device: str = "auto") -> Network:
+def _widened(pixels: np.ndarray) -> np.ndarray:
+    """uint8 (N, H, W, 3), mirrored out to multiples of the stride."""
+    right, below = (-pixels.shape[2]) % STRIDE, (-pixels.shape[1]) % STRIDE
+    if not (right or below):
+        return pixels
+    return np.pad(pixels, ((0, 0), (0, below), (0, right), (0, 0)), mode="symmetric")
+
+
+def load_bundle(name_or_dir: str | Path, device: str = "auto", engine: str | None = None) -> Network:
     """Load a bundle by its folder or by its name under `models_dir()`, check its digests and its golden tile.
 
-    Raises BundleError that says what is missing, damaged or answered wrongly, SettingsError for an unknown key in the
-    bundle's settings.
+    `engine` runs it: `torch`, or `openvino` (on the processor alone; `openvino_engine`); default: CVPIPE_ENGINE, else
+    torch. Raises BundleError that says what is missing, damaged or answered wrongly, SettingsError for an unknown key
+    in the bundle's settings, UsageError for an engine that is not there.
     """
+    engine = engine or os.environ.get("CVPIPE_ENGINE", "torch")
     folder = find_bundle(name_or_dir)
-    settings, digest = _checked_settings(folder)
-    network = Network(_module(folder, settings), settings, digest, pick_device(device))
+    settings, digest = checked_settings(folder)
+    if engine == "torch":
+        network = Network(_module(folder, settings), settings, digest, pick_device(device))
+    elif engine == "openvino":
+        from cvpipe.network.openvino_engine import openvino_network
+
+        network = openvino_network(folder, settings, digest, device)
+    else:
+        raise UsageError(f"no such engine '{engine}'", remedy="Choose torch or openvino (CVPIPE_ENGINE).")
     check_golden(network, folder)
     return network
+
+
+def read_module(name_or_dir: str | Path) -> ChangeNetwork:
+    """A bundle's network as it was trained, to be trained further: norms not folded, on the CPU.
+
+    Raises BundleError as `load_bundle`.
+    """
+    folder = find_bundle(name_or_dir)
+    return _module(folder, checked_settings(folder)[0])
 
 
 def find_bundle(name_or_dir: str | Path) -> Path:
@@ -149,17 +195,47 @@ def models_dir() -> Path:
 def describe_bundles() -> list[dict[str, Any]]:
     """Name, pixel size, size on disk, digest and folder of each bundle in `models_dir()`; nothing is loaded."""
     found = []
-    for item in sorted(models_dir().glob(f"*/{ITEM}")):
-        settings, digest = _checked_settings(item.parent)
-        size = sum(p.stat().st_size for p in item.parent.iterdir()) / 1e6
+    for folder in bundle_folders():
+        settings, digest = checked_settings(folder)
+        size = sum(p.stat().st_size for p in folder.iterdir()) / 1e6
         row = {"name": settings.name, "gsd_m": settings.gsd_m, "size_mb": round(size, 1), "digest": digest}
-        found.append({**row, "folder": str(item.parent)})
+        found.append({**row, "folder": str(folder)})
     return found
+
+
+def bundle_folders() -> list[Path]:
+    """Folders in `models_dir()` that call themselves a bundle, sound or not."""
+    return [item.parent for item in sorted(models_dir().glob(f"*/{ITEM}")) if not item.parent.name.startswith(".")]
+
+
+def remarks(folder: Path) -> list[str]:
+    """What is odd about a bundle that loads, a sentence each: other versions, another name, files it does not need."""
+    settings, _ = checked_settings(folder)
+    item = json.loads((folder / ITEM).read_text(encoding="utf-8"))["properties"]
+    here = {"cvpipe": cvpipe.__version__, "torch": torch.__version__.split("+")[0]}
+    there = {"cvpipe": item.get("cvpipe:version"), "torch": item.get("mlm:framework_version")}
+    told = [
+        f"released with {name} {there[name] or 'of a version that it does not tell'}, here is {here[name]}"
+        for name in here
+        if there[name] != here[name]
+    ]
+    if folder.resolve().name != settings.name:
+        told.append(f"lies in a folder named {folder.resolve().name}, calls itself {settings.name}")
+    unknown = sorted(p.name for p in folder.iterdir() if p.name not in KNOWN_FILES)
+    if unknown:
+        told.append(f"holds files that no bundle has, which are never opened: {', '.join(unknown)}")
+    return told
+
+
+def golden_tiles(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The golden pair as a batch of one, uint8 (1, H, W, 3)."""
+    golden = _golden(folder)
+    return golden.before[None], golden.after[None]
 
 
 def write_bundle(
     folder: Path,
-    module: SiameseNetwork,
+    module: ChangeNetwork,
     settings: BundleSettings,
     golden: tuple[np.ndarray, np.ndarray],
     properties: Mapping[str, Any],
@@ -173,8 +249,7 @@ def write_bundle(
     with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}-") as name:
         stage = Path(name) / "new"
         stage.mkdir()
-        digest = _write_parts(stage, module, settings, properties)
-        _write_golden(stage, golden)
+        digest = _write_parts(stage, module, settings, golden, properties)
         (stage / CARD).write_text(card, encoding="utf-8")
         if folder.exists():
             folder.rename(Path(name) / "old")
@@ -184,19 +259,25 @@ def write_bundle(
     return digest
 
 
-def _write_parts(folder: Path, module: SiameseNetwork, settings: BundleSettings, properties: Mapping[str, Any]) -> str:
+def _write_parts(
+    folder: Path,
+    module: ChangeNetwork,
+    settings: BundleSettings,
+    golden: tuple[np.ndarray, np.ndarray],
+    properties: Mapping[str, Any],
+) -> str:
     # safetensors writes an array's memory as it lies: channels-last weights must be laid out anew first
     tensors = {k: np.array(v.detach().cpu().numpy(), order="C") for k, v in module.state_dict().items()}
     save_file(tensors, folder / WEIGHTS)
-    item = _item(settings, _sha256(folder / WEIGHTS), properties)
+    _write_golden(folder, golden, settings)
+    item = item_of(settings, _sha256(folder / WEIGHTS), _sha256(folder / GOLDEN), properties)
     (folder / ITEM).write_text(json.dumps(item.to_dict(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return _checked_settings(folder)[1]
+    return checked_settings(folder)[1]
 
 
-def _write_golden(folder: Path, golden: tuple[np.ndarray, np.ndarray]) -> None:
-    """The golden answer, made from the files just written: what is shipped is what was asked."""
-    settings, digest = _checked_settings(folder)
-    network = Network(_module(folder, settings), settings, digest, torch.device("cpu"))
+def _write_golden(folder: Path, golden: tuple[np.ndarray, np.ndarray], settings: BundleSettings) -> None:
+    """The golden answer, made from the weights just written: what is shipped is what was asked."""
+    network = Network(_module(folder, settings), settings, "", torch.device("cpu"))
     found = network.predict(*(tile[None] for tile in golden))
     answer = {
         "before": golden[0],
@@ -235,7 +316,19 @@ def _golden(folder: Path) -> Golden:
             where=folder / GOLDEN,
             remedy="The file was exchanged; take the bundle anew.",
         )
-    return Golden(**tensors)
+    golden = Golden(**tensors)
+    height, width = golden.before.shape[:2] if golden.before.ndim == 3 else (0, 0)
+    fits = golden.before.shape == golden.after.shape == (height, width, 3)
+    fits &= golden.surface_before.shape == golden.surface_after.shape == (height, width)
+    if not (
+        fits and golden.change.shape == (2, height, width) and golden.before.dtype == golden.after.dtype == np.uint8
+    ):
+        raise BundleError(
+            "not a golden tile and its answer (shapes or types do not fit)",
+            where=folder / GOLDEN,
+            remedy="The file was exchanged; take the bundle anew.",
+        )
+    return golden
 
 
 def folded(module: nn.Module) -> None:
@@ -261,10 +354,10 @@ def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
         conv.bias = nn.Parameter((bias - norm.running_mean) * scale + norm.bias)
 
 
-def _module(folder: Path, settings: BundleSettings) -> SiameseNetwork:
+def _module(folder: Path, settings: BundleSettings) -> ChangeNetwork:
     try:
         raw: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.design.items()}
-        module = SiameseNetwork(Design(**raw))
+        module = build_network(Design(**raw))
     except (TypeError, AssertionError, RuntimeError, KeyError, ValueError) as error:
         raise BundleError(
             f"unknown design ({error})", where=folder / ITEM, remedy="Take a bundle made for this version."
@@ -284,7 +377,8 @@ def _module(folder: Path, settings: BundleSettings) -> SiameseNetwork:
     return module
 
 
-def _checked_settings(folder: Path) -> tuple[BundleSettings, str]:
+def checked_settings(folder: Path) -> tuple[BundleSettings, str]:
+    """What a bundle says of itself, and its digest. Raises BundleError where it is damaged, foreign or mislabelled."""
     try:
         item = json.loads((folder / ITEM).read_text(encoding="utf-8"))
         raw, checksum = item["properties"]["cvpipe:bundle"], item["assets"]["weights"]["file:checksum"]
@@ -302,97 +396,64 @@ def _checked_settings(folder: Path) -> tuple[BundleSettings, str]:
             remedy="Take the bundle released with this version.",
         )
     settings = parse_settings(raw, BundleSettings, where=folder / ITEM)
+    _refuse_mislabelled(item, settings, folder)
     if not (folder / WEIGHTS).is_file():
         raise BundleError("no weights", where=folder / WEIGHTS, remedy="Take the bundle anew.")
-    if checksum != _multihash(_sha256(folder / WEIGHTS)):
+    if checksum != multihash(_sha256(folder / WEIGHTS)):
         raise BundleError(
             "the weights are not those that item.json names (another SHA-256)",
             where=folder / WEIGHTS,
             remedy="The file is damaged or was exchanged; take the bundle anew.",
         )
-    content = json.dumps([checksum, settings.model_dump(mode="json")], sort_keys=True)
+    _refuse_other_golden(item, folder)
+    # keys that a bundle does not use are left out: those made before a key was known keep their digest
+    content = json.dumps([checksum, settings.model_dump(mode="json", exclude_defaults=True)], sort_keys=True)
     return settings, hashlib.sha256(content.encode()).hexdigest()
 
 
-def _item(settings: BundleSettings, weights_sha256: str, properties: Mapping[str, Any]) -> pystac.Item:
-    """The STAC item with the MLM extension (https://github.com/stac-extensions/mlm).
-
-    MLM wants the bands of its inputs described in the item, which STAC 1.1 allows only where an asset has them too.
-    """
-    change = [k.value for k in (ChangeKind.STRUCTURE_REMOVED, ChangeKind.STRUCTURE_ADDED)]
-    surfaces = [s.name.lower() for s in SURFACES]
-    bands = [{"name": band} for band in BANDS]
-    side = settings.tile_px
-    item = pystac.Item(
-        id=settings.name,
-        geometry={"type": "Polygon", "coordinates": [[[-180, -90], [180, -90], [180, 90], [-180, 90], [-180, -90]]]},
-        bbox=[-180, -90, 180, 90],
-        datetime=datetime.now(UTC).replace(microsecond=0),
-        properties={
-            "mlm:name": settings.name,
-            "mlm:architecture": "Siamese U-Net",
-            "mlm:framework": "PyTorch",
-            "mlm:framework_version": torch.__version__.split("+")[0],
-            "mlm:tasks": ["semantic-segmentation"],
-            "bands": bands,
-            "mlm:input": [_input_spec(epoch, settings) for epoch in ("before", "after")],
-            "mlm:output": [
-                _output_spec("surface_before", surfaces, side, "argmax"),
-                _output_spec("surface_after", surfaces, side, "argmax"),
-                _output_spec("change", change, side, "threshold"),
-            ],
-            **properties,
-            "cvpipe:bundle": settings.model_dump(mode="json"),
-        },
-        stac_extensions=[MLM_SCHEMA, FILE_SCHEMA],
-    )
-    item.add_asset(
-        "weights",
-        pystac.Asset(
-            f"./{WEIGHTS}",
-            media_type="application/octet-stream; framework=pytorch",
-            roles=["mlm:model", "mlm:weights"],
-            extra_fields={
-                "bands": bands,
-                "mlm:artifact_type": "safetensors",
-                "file:checksum": _multihash(weights_sha256),
-            },
-        ),
-    )
-    item.add_asset("golden", pystac.Asset(f"./{GOLDEN}", title="golden tile and its answer", roles=["data"]))
-    item.add_asset("card", pystac.Asset(f"./{CARD}", media_type="text/markdown", roles=["metadata"]))
-    return item
+def _refuse_mislabelled(item: Mapping[str, Any], settings: BundleSettings, folder: Path) -> None:
+    _refuse_wild(settings.design, folder)
+    try:
+        wrong = contradictions(item, settings)
+    except (TypeError, AttributeError, KeyError, ValueError) as error:
+        wrong = [f"it is no description of a model ({type(error).__name__}: {error})"]
+    if wrong:
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise BundleError(
+            f"mislabelled: {wrong[0]}{more}",
+            where=folder / ITEM,
+            remedy="Take the bundle anew from where it was released.",
+        )
 
 
-def _input_spec(name: str, settings: BundleSettings) -> dict[str, Any]:
-    return {
-        "name": name,
-        "bands": list(BANDS),
-        "input": {
-            "shape": [-1, 3, settings.tile_px, settings.tile_px],
-            "dim_order": ["batch", "bands", "height", "width"],
-            "data_type": "float32",
-        },
-        "description": f"RGB / 127.5 - 1 at {settings.gsd_m} m a pixel; both epochs on one grid, aligned",
-        "value_scaling": [{"type": "z-score", "mean": 127.5, "stddev": 127.5}],
-        "pre_processing_function": None,
-    }
+def _refuse_wild(design: Mapping[str, Any], folder: Path) -> None:
+    """Refuse a design that would fetch something from a hub, or fill the memory, before anything is built of it."""
+    encoder = design.get("encoder", "")
+    if not isinstance(encoder, str) or not ENCODER.fullmatch(encoder):
+        raise BundleError(
+            f"unknown design (the encoder {encoder!r} is no plain name)",
+            where=folder / ITEM,
+            remedy="Take a bundle made for this version; names of hubs and paths are not followed.",
+        )
+    channels = design.get("decoder_channels", ())
+    widths = [design.get("change_channels", 1), *(channels if isinstance(channels, list | tuple) else [channels])]
+    if not all(isinstance(width, int) and 0 < width <= MOST_CHANNELS for width in widths):
+        raise BundleError(
+            f"unknown design (channels beyond 1 to {MOST_CHANNELS})",
+            where=folder / ITEM,
+            remedy="Take a bundle made for this version.",
+        )
 
 
-def _output_spec(name: str, classes: list[str], side: int, reading: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "tasks": ["semantic-segmentation"],
-        "result": {
-            "shape": [-1, len(classes), side, side],
-            "dim_order": ["batch", "class", "height", "width"],
-            "data_type": "float32",
-        },
-        "description": f"probabilities, read by {reading}",
-        "classification:classes": [
-            {"value": i, "name": c, "description": c.replace("_", " ")} for i, c in enumerate(classes)
-        ],
-    }
+def _refuse_other_golden(item: Mapping[str, Any], folder: Path) -> None:
+    """The first bundles did not name the checksum of their golden tile."""
+    stated = (item["assets"].get("golden") or {}).get("file:checksum")
+    if stated is not None and (folder / GOLDEN).is_file() and stated != multihash(_sha256(folder / GOLDEN)):
+        raise BundleError(
+            "the golden tile is not the one that item.json names (another SHA-256)",
+            where=folder / GOLDEN,
+            remedy="The file is damaged or was exchanged; take the bundle anew.",
+        )
 
 
 def _tensors(path: Path) -> dict[str, np.ndarray]:
@@ -409,11 +470,30 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _multihash(sha256: str) -> str:
-    """SHA-256 as STAC's file extension writes it: algorithm 0x12, length 0x20, digest."""
-    return f"1220{sha256}"
-
-
 def design_settings(design: Design) -> dict[str, Any]:
     """A design as plain data for `BundleSettings.design`."""
     return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(design).items()}
+
+
+__all__ = [
+    "CARD",
+    "FORMAT",
+    "GOLDEN",
+    "ITEM",
+    "WEIGHTS",
+    "BundleSettings",
+    "Network",
+    "bundle_folders",
+    "check_golden",
+    "checked_settings",
+    "describe_bundles",
+    "design_settings",
+    "find_bundle",
+    "folded",
+    "golden_tiles",
+    "load_bundle",
+    "models_dir",
+    "read_module",
+    "remarks",
+    "write_bundle",
+]

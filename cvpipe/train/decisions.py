@@ -24,7 +24,8 @@ Counts = NDArray[np.int64]
 SCALE = 254
 
 #: What is tried for structures. Above 12 m² sheds would be lost, below 4 m² no object is scored. Thresholds below 0.4
-#: would make up for structures that are missed by drawing the found ones too wide: right in the sum, wrong for each site.
+#: would make up for structures that are missed by drawing the found ones too wide: right in the sum, wrong on each
+#: site.
 THRESHOLDS = tuple(float(t) for t in np.round(np.arange(0.4, 0.81, 0.05), 2))
 MIN_AREAS_M2 = (4.0, 6.0, 8.0, 12.0)
 MIN_PROBABILITIES = (0.0, *(float(p) for p in np.round(np.arange(0.4, 0.91, 0.025), 3)))

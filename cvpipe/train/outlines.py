@@ -52,7 +52,8 @@ def read_outlines(path: Path, meanings: dict[str, str], *, layer: str | None, at
             f"no outlines that can be read ({error})", where=path, remedy="Correct `outlines` or `layer`."
         ) from error
     values = _values(list(meta["fields"]), fields, attribute, len(written), path)
-    _refuse_unknown(values, meanings, path)
+    if attribute:
+        _refuse_unknown(values, meanings, path)
     only = next(iter(meanings.values()))
     words = [meanings[value] if attribute else only for value in values]
     areas = [None if one is None else shapely.make_valid(one) for one in shapely.from_wkb(written)]
@@ -77,9 +78,10 @@ def _values(names: list[str], fields: Sequence[np.ndarray], attribute: str | Non
 
 
 def _refuse_unknown(values: Iterable[str], meanings: dict[str, str], path: Path) -> None:
-    if unknown := sorted(set(values) - meanings.keys() - {""}):
+    if unknown := sorted(set(values) - meanings.keys()):
+        named = ", ".join(value or "(empty)" for value in unknown)
         raise DatasetError(
-            f"holds the values {', '.join(unknown)}, which `meanings` does not name",
+            f"holds the values {named}, which `meanings` does not name",
             where=path,
             remedy=f"Known are {', '.join(sorted(meanings))}: add the others, or leave them out of the file.",
         )

@@ -23,14 +23,14 @@ from dataclasses import dataclass, field
 import numpy as np
 from shapely.geometry.base import BaseGeometry
 
-from cvpipe.domain import ChangeKind, Decision, Label, Outcome, Question, Scene, Site
+from cvpipe.domain import ChangeKind, Label, Outcome, Question, Scene, Site
 from cvpipe.errors import SceneError
 from cvpipe.geo import WGS84, Bounds, Grid, bounds_in, buffered, metric_crs, reproject
 from cvpipe.imagery.alignment import estimate_registration
 from cvpipe.imagery.later import read_later
 from cvpipe.imagery.pairing import site_grid
 from cvpipe.imagery.reading import Patch, SceneReader
-from cvpipe.ledger import AssessmentRecord, Entry, Ledger, Workspace
+from cvpipe.ledger import AssessmentRecord, Ledger, Workspace, standing
 from cvpipe.network.losses import IGNORE, NOT_STRUCTURE
 from cvpipe.train.labelled import change_and_surfaces
 from cvpipe.train.outlines import burnt
@@ -88,7 +88,7 @@ def reviewed_sites(source: LedgerSource) -> list[EpochPair]:
 def reviewed(ledger: Ledger) -> Iterator[Reviewed]:
     """Assessments that decisions or labels name, with the last word on each, in order of site."""
     answers: dict[str, dict[Question, Outcome]] = {}
-    for decision in standing(ledger.decisions()):
+    for decision in (entry.value for entry in standing(ledger.decisions())):
         if decision.assessment_key is not None and decision.verdict is not Outcome.NOT_ASSESSABLE:
             answers.setdefault(decision.assessment_key, {})[decision.question] = decision.verdict
     drawn = {entry.value.assessment_key: entry.value for entry in ledger.labels()}
@@ -97,12 +97,6 @@ def reviewed(ledger: Ledger) -> Iterator[Reviewed]:
     for record in sorted(records, key=lambda r: (r.assessment.site_code, r.id)):
         key = record.assessment.key
         yield Reviewed(sites[record.assessment.site_code], record, answers.get(key, {}), drawn.get(key))
-
-
-def standing(decisions: Sequence[Entry[Decision]]) -> list[Decision]:
-    """Decisions that no later one replaced."""
-    superseded = {entry.value.supersedes for entry in decisions}
-    return [entry.value for entry in decisions if entry.id not in superseded]
 
 
 def _pair(one: Reviewed, scenes: Mapping[str, Scene], source: LedgerSource) -> EpochPair | None:
@@ -190,4 +184,4 @@ def _ground(grid: Grid) -> Bounds:
     return bounds_in(grid.bounds, grid.crs, WGS84)
 
 
-__all__ = ["Reviewed", "reviewed", "reviewed_sites", "standing"]
+__all__ = ["Reviewed", "reviewed", "reviewed_sites"]

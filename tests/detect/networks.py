@@ -28,6 +28,8 @@ class PaintedNetwork:
     tile_px: int = 64
     thresholds: Mapping[ChangeKind, float] = field(default_factory=lambda: dict.fromkeys(ChangeKind, 0.5))
     min_area_m2: Mapping[ChangeKind, float] = field(default_factory=lambda: dict.fromkeys(ChangeKind, 0.0))
+    min_probability: Mapping[ChangeKind, float] = field(default_factory=lambda: dict.fromkeys(ChangeKind, 0.0))
+    temperatures: tuple[float, float] = (1.0, 1.0)
     batches: list[int] = field(default_factory=list)
 
     def predict(self, before: Pixels, after: Pixels) -> Probabilities:

@@ -16,7 +16,7 @@ from cvpipe.detect.alignment import AlignedPair
 from cvpipe.domain import Reason
 from cvpipe.geo import Window
 from cvpipe.imagery import judge
-from cvpipe.imagery.reading import SceneReader
+from cvpipe.imagery.reading import Patch, SceneReader
 
 SIDE = 1300
 CORNER = Affine(0.5, 0, 430000, 0, -0.5, 4417000)
@@ -34,7 +34,8 @@ def town() -> NDArray[np.uint8]:
 
 
 def written(path: Path, values: NDArray[np.uint8], transform: Affine) -> Path:
-    profile = {"driver": "GTiff", "count": 3, "height": SIDE, "width": SIDE, "dtype": "uint8", "crs": "EPSG:32650"}
+    _, height, width = values.shape
+    profile = {"driver": "GTiff", "count": 3, "height": height, "width": width, "dtype": "uint8", "crs": "EPSG:32650"}
     with rasterio.open(path, "w", **profile, transform=transform) as out:
         out.write(values)
     return path
@@ -82,6 +83,41 @@ def test_scenes_that_are_bent_against_each_other_are_misaligned(
         earlier, later = pair.read(pair.grid.window(Window(60, 60, 200, 200)))
     assert pair.registration.residual_px == pytest.approx(5, abs=0.3)
     assert judge(earlier, later, np.ones((200, 200), bool), pair.registration) == (Reason.MISALIGNED,)
+
+
+def test_the_later_scene_is_brought_to_one_light(tmp_path: Path, town: NDArray[np.uint8]) -> None:
+    """One change of light for all windows: the same pixel of the scene comes out alike in two of them."""
+    before = written(tmp_path / "before.tif", town, CORNER)
+    after = written(tmp_path / "after.tif", (town * 0.7 + 10).astype(np.uint8), CORNER)
+    with SceneReader(before) as one, SceneReader(after) as other:
+        plain, relit = (AlignedPair.of(one, other, 0.5, light) for light in ("none", "moments"))
+        window, shifted = (relit.grid.window(Window(col, 200, 300, 300)) for col in (300, 400))
+        earlier, dark = plain.read(window)
+        (_, lit), (_, beside) = relit.read(window), relit.read(shifted)
+    assert off(lit, earlier) < off(dark, earlier) / 3
+    assert np.array_equal(lit.pixels[:, 100:], beside.pixels[:, :200])
+
+
+def off(one: Patch, other: Patch) -> float:
+    return float(np.abs(one.pixels.astype(int) - other.pixels).mean())
+
+
+def test_a_bend_between_small_scenes_is_taken_out(tmp_path: Path, town: NDArray[np.uint8]) -> None:
+    """Scenes of one window: its bend is found, told, and taken out wherever the pair is read."""
+    side = 600
+    small = np.ascontiguousarray(np.moveaxis(town[:, :side, :side], 0, 2))
+    rows, cols = np.indices((side, side), dtype=np.float32)
+    push = 3 * np.sin(np.pi * rows / side) ** 2
+    bent = np.asarray(cv2.remap(small, cols - push, rows, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT), np.uint8)
+    before, after = (
+        written(tmp_path / name, np.moveaxis(p, 2, 0), CORNER) for name, p in (("one.tif", small), ("other.tif", bent))
+    )
+    with SceneReader(before) as one, SceneReader(after) as other:
+        pair = AlignedPair.of(one, other, 0.5)
+        assert pair.registration.bend
+        for col, row in ((60, 20), (200, 200), (340, 380)):
+            earlier, later = pair.read(pair.grid.window(Window(col, row, 200, 200)))
+            assert shift_between(earlier.pixels, later.pixels) < 0.5
 
 
 def shift_between(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cvpipe.detect import compare, prediction
-from cvpipe.domain import ChangeKind, Surface
+from cvpipe.domain import SURFACES, ChangeKind, Surface
 from cvpipe.errors import SceneError
 from cvpipe.imagery.reading import Patch
 from tests.detect.conftest import GREEN, RED, Pixels
@@ -160,6 +160,37 @@ def test_changes_below_the_minimum_area_are_dropped(patch: MakePatch) -> None:
     assert change.sum() == 16
 
 
+def test_changes_that_are_doubtful_on_the_whole_are_dropped(patch: MakePatch) -> None:
+    """Red 0.7 is above the threshold of a half; the square around a sure middle has a mean of 0.78."""
+    before, after = np.zeros((40, 40, 3), np.uint8), np.zeros((40, 40, 3), np.uint8)
+    after[4:10, 4:10, 0] = after[20:26, 20:26, 0] = round(0.7 * 255)
+    after[22:24, 20:26, 0] = 255
+    usual, strict = (replace(PaintedNetwork(), min_probability=dict.fromkeys(ChangeKind, p)) for p in (0.0, 0.75))
+    all_of_it, likely = (
+        compare(n, patch(before), patch(after)).change[ChangeKind.STRUCTURE_ADDED] for n in (usual, strict)
+    )
+
+    assert all_of_it.sum() == 72
+    assert (likely[20:26, 20:26] == 1).all()
+    assert likely.sum() == 36
+
+
 def test_epochs_of_different_shape_are_refused(patch: MakePatch, network: PaintedNetwork) -> None:
     with pytest.raises(SceneError, match=r"differ in shape: \(4, 4\) and \(4, 5\)"):
         compare(network, patch(np.zeros((4, 4, 3), np.uint8)), patch(np.zeros((4, 5, 3), np.uint8)))
+
+
+def test_probabilities_of_surfaces_are_kept_for_each_epoch(patch: MakePatch) -> None:
+    """Half a pixel's red is half a chance of structure; an epoch that is not usable answers nothing."""
+    before, after = np.zeros((2, 40, 60, 3), np.uint8)
+    before[:, :30, 0] = 127
+    first, second = patch(before), patch(after)
+    valid = first.valid.copy()
+    valid[:10] = False
+    maps = compare(PaintedNetwork(), replace(first, valid=valid), second)
+    structure = SURFACES.index(Surface.STRUCTURE)
+    assert maps.chance_before.shape == (len(SURFACES), 40, 60)
+    assert (maps.chance_before[:, :10] == 255).all()
+    assert maps.chance_before[structure, 20, 10] == pytest.approx(127, abs=1)
+    assert maps.chance_before[structure, 20, 50] == 0
+    assert (maps.chance_after[structure] == 0).all()

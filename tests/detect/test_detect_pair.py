@@ -231,6 +231,28 @@ def test_streaming_over_many_tiles_equals_comparing_in_memory(
     assert np.array_equal(bands(tmp_path / "out" / "surface_after.tif")[0], maps.surface_after)
 
 
+def test_doubtful_changes_are_in_none_of_the_outputs(
+    before: Path, geotiff: Callable[..., Path], built: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A patch that is red by 0.7, across the corner of four squares of the later passes."""
+    monkeypatch.setattr(passes, "PASS_PX", 50)
+    built[45:55, 45:55] = (round(0.7 * 255), 0, 0)
+    after = geotiff("after.tif", built)
+    network = PaintedNetwork(tile_px=32, min_probability=dict.fromkeys(ChangeKind, 0.75))
+    detect_pair(network, before, after, tmp_path / "out")
+    with SceneReader(before) as one, SceneReader(after) as other:
+        pair = AlignedPair.of(one, other, network.gsd_m)
+        maps = compare(network, *pair.read(pair.grid))
+
+    for band, kind in zip(bands(tmp_path / "out" / "changes.tif"), ChangeKind, strict=True):
+        assert np.array_equal(band, maps.change[kind])
+    assert (maps.change[ChangeKind.STRUCTURE_ADDED] == 1).sum() == 3600, "the hall alone"
+    (feature,) = [f for f in features(tmp_path / "out") if f["properties"]["kind"] == "structure_added"]
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["area_m2"]["structure_added"] == feature["properties"]["area_m2"] == pytest.approx(900, abs=1)
+    assert summary["polygons"]["structure_added"] == 1
+
+
 def test_plain_pictures_stay_in_their_pixels(
     network: PaintedNetwork, png: Callable[[str, Pixels], Path], ground: Pixels, built: Pixels, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ from affine import Affine
 from shapely.geometry import Polygon
 
 from cvpipe.detect import polygons
+from cvpipe.detect.polygons import patches
 from cvpipe.domain import Change, ChangeKind
 from cvpipe.geo import WGS84, Grid, area_m2, reproject
 from tests.detect.conftest import ORIGIN, UTM, Pixels
@@ -97,3 +98,9 @@ def test_without_a_crs_outlines_stay_in_metres(mask: Pixels) -> None:
 
 def test_nothing_changed(grid: Grid) -> None:
     assert traced(np.zeros((40, 60), np.uint8), grid) == []
+
+
+def test_patches_are_the_same_outlines_without_a_change(mask: Pixels, grid: Grid) -> None:
+    changes = traced(mask, grid, min_area_m2=1.0)
+    assert patches(mask, grid, 1.0) == [(change.geometry, change.area_m2) for change in changes]
+    assert patches(np.zeros_like(mask), grid, 0.0) == []

@@ -36,5 +36,14 @@ def edit_tensors(path: Path, edit: Callable[[Tensors], object]) -> None:
 
 def sign_weights(folder: Path) -> None:
     """Make `item.json` name the weights that lie there, as someone would who means to deceive."""
-    digest = hashlib.sha256((folder / "weights.safetensors").read_bytes()).hexdigest()
-    edit_item(folder, lambda item: item["assets"]["weights"].update({"file:checksum": f"1220{digest}"}))
+    _sign(folder, "weights")
+
+
+def sign_golden(folder: Path) -> None:
+    """The same for the golden tile."""
+    _sign(folder, "golden")
+
+
+def _sign(folder: Path, asset: str) -> None:
+    digest = hashlib.sha256((folder / f"{asset}.safetensors").read_bytes()).hexdigest()
+    edit_item(folder, lambda item: item["assets"][asset].update({"file:checksum": f"1220{digest}"}))

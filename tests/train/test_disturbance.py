@@ -37,7 +37,7 @@ def plain(scene: Path) -> np.ndarray:
 
 def middle(pixels: np.ndarray) -> np.ndarray:
     """Centre (x, y) of the white square, px."""
-    return np.argwhere(pixels.mean(axis=2) > 200).mean(axis=0)[::-1]
+    return np.asarray(np.argwhere(pixels.mean(axis=2) > 200).mean(axis=0)[::-1])
 
 
 @pytest.mark.parametrize("length_m", [0.5, 2.0, 4.0])

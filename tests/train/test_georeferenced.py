@@ -126,6 +126,13 @@ class TestRefused:
         with pytest.raises(DatasetError, match=r"a.geojson: holds the values lake, which `meanings` does not name"):
             georeferenced(source(town, outlines="a.geojson", attribute="use", meanings={"house": "structure"}))
 
+    def test_a_value_that_was_left_empty(self, town: Path) -> None:
+        told = (town / "a.geojson").read_text().replace('"lake"', '""')
+        (town / "a.geojson").write_text(told)
+        meanings = {key: word for key, word in USES.items() if key != "lake"}
+        with pytest.raises(DatasetError, match=r"a.geojson: holds the values \(empty\)"):
+            georeferenced(source(town, outlines="a.geojson", attribute="use", meanings=meanings))
+
     def test_an_attribute_that_is_not_there(self, town: Path) -> None:
         with pytest.raises(DatasetError, match=r"a.geojson: .*height"):
             georeferenced(source(town, outlines="a.geojson", attribute="height", meanings=USES))

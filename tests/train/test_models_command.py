@@ -120,7 +120,7 @@ class TestPromote:
     def painted(self, monkeypatch: pytest.MonkeyPatch) -> None:
         seeing = PaintedNetwork()
 
-        def load(folder: Path, device: str = "auto") -> PaintedNetwork:
+        def load(folder: Path, **_: object) -> PaintedNetwork:
             blind = replace(seeing, thresholds=dict.fromkeys(ChangeKind, 1.0))
             return blind if Path(folder).name == "blind" else seeing
 
@@ -159,8 +159,9 @@ class TestExport:
         assert run("check", "tiny") == 0
         assert "no bundle has" not in capsys.readouterr().out
 
+    @pytest.mark.usefixtures("models")
     def test_openvino_tells_its_distance_and_speed(
-        self, run: Run, models: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         pytest.importorskip("openvino", reason="the extra `openvino` is not installed")
         assert run("export", "tiny", "--format", "openvino", "--out", tmp_path / "graph") == 0

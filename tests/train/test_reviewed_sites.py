@@ -21,6 +21,7 @@ from cvpipe.domain import (
     Label,
     Outcome,
     Question,
+    ReviewReason,
     Scene,
     Site,
     Surface,
@@ -92,8 +93,12 @@ def ledger_of(folder: Path) -> Ledger:
     return Workspace.open(folder).ledger()
 
 
-def decide(folder: Path, question: Question, verdict: Outcome, *, supersedes: int | None = None) -> int:
-    decision = Decision("A", "reviewer", question, verdict, assessment_key="key", supersedes=supersedes)
+def decide(
+    folder: Path, question: Question, verdict: Outcome, *, supersedes: int | None = None, reason: str = ""
+) -> int:
+    decision = Decision(
+        "A", "reviewer", question, verdict, assessment_key="key", reason=str(reason), supersedes=supersedes
+    )
     with ledger_of(folder) as ledger:
         return ledger.decide(decision).id
 
@@ -158,6 +163,12 @@ def test_the_last_word_counts(folder: Path) -> None:
     first = decide(folder, Question.DEMOLITION, Outcome.COMPLETE)
     decide(folder, Question.DEMOLITION, Outcome.NONE, supersedes=first)
     assert (only(folder).change[0] != 1).all()
+
+
+def test_what_was_taken_back_teaches_nothing(folder: Path) -> None:
+    first = decide(folder, Question.DEMOLITION, Outcome.COMPLETE)
+    decide(folder, Question.DEMOLITION, Outcome.COMPLETE, supersedes=first, reason=ReviewReason.WITHDRAWN)
+    assert pairs(folder) == []
 
 
 def test_a_cleared_site_holds_no_structure_afterwards(folder: Path) -> None:
