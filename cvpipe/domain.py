@@ -97,6 +97,25 @@ class Move(StrEnum):
     CONFIRM_REBOUND = "confirm_rebound"
 
 
+class Stage(StrEnum):
+    """What the pictures show of a site's life; `green` runs beside the others."""
+
+    STANDING = "standing"
+    IN_PROGRESS = "in_progress"
+    DEMOLISHED = "demolished"
+    CLEARED = "cleared"
+    REBOUND = "rebound"
+    GREEN = "green"
+
+
+class Rung(StrEnum):
+    """How far up the confirmation ladder something is that was seen: one scene, several scenes, a person."""
+
+    PROVISIONAL = "provisional"
+    SCENE = "scene"
+    PERSON = "person"
+
+
 class Question(StrEnum):
     """What an assessment is asked; each has one verdict."""
 
@@ -250,24 +269,30 @@ class Registration:
     right, x downwards, y to the right, y downwards, so that (0, -a, a, 0) is a small turn. Where it is not zero,
     `shift_px` is that of the grid's centre. `residual_px` is what is likely left (the standard error of the shift, and
     between scenes as a whole also how far their parts lie from it), infinite where no shift could be found and the
-    scenes' own georeference holds; `confidence` in 0..1.
+    scenes' own georeference holds; `confidence` in 0..1. `bend` is a smooth local field that is added to these: 5 x 5
+    controls of a cubic B-spline over the grid in pixels, first of x, then of y, row by row; empty where there is none.
     """
 
     shift_px: tuple[float, float] = (0.0, 0.0)
     residual_px: float = 0.0
     confidence: float = 1.0
     drift: tuple[float, float, float, float] = (0.0, 0.0, 0.0, 0.0)
+    bend: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
 class Criterion:
-    """One measured value held against one limit. `passed` is None where the value decides nothing."""
+    """One measured value held against one limit. `passed` is None where the value decides nothing.
+
+    `interval` is (low, high), between which the true value lies with 90 % confidence; None where it is not known.
+    """
 
     name: str
     value: float
     unit: str
     limit: float | None = None
     passed: bool | None = None
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -282,6 +307,58 @@ class Verdict:
     needs_review: bool = False
 
 
+class Figure(StrEnum):
+    """An area that verdicts rest on and whose error is estimated.
+
+    `structure_unremoved` is structure of the baseline that no change removed, `structure_standing` structure of the
+    later epoch that no change added, `left` structure and rubble of the later epoch together.
+    """
+
+    STRUCTURE_BEFORE = "structure_before"
+    STRUCTURE_AFTER = "structure_after"
+    STRUCTURE_REMOVED = "structure_removed"
+    STRUCTURE_ADDED = "structure_added"
+    STRUCTURE_UNREMOVED = "structure_unremoved"
+    STRUCTURE_STANDING = "structure_standing"
+    RUBBLE = "rubble"
+    LEFT = "left"
+    GREEN = "green"
+    GREEN_ADDED = "green_added"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """What an area's error comes from: `expected_m2` is the sum of the pixels' probabilities, `chance_m2` the standard
+    deviation that follows from them, `edge_m` the length of the area's outline, `shift_m2` the area of the slivers that
+    the shift left between the epochs makes along it. All but the first grow with the coarseness of the pictures.
+    """
+
+    expected_m2: float
+    chance_m2: float
+    edge_m: float
+    shift_m2: float
+
+
+@dataclass(frozen=True)
+class Remnant:
+    """A patch of structure or rubble that is left on a site at the later epoch. WGS 84, m² on the ground."""
+
+    surface: Surface
+    geometry: BaseGeometry
+    area_m2: float
+
+
+@dataclass(frozen=True)
+class VegetationIndex:
+    """What near infrared says of green: the share of the seen site that is green by its index at each epoch, and the
+    area that became so, m².
+    """
+
+    share_before: float
+    share_after: float
+    gained_m2: float
+
+
 @dataclass(frozen=True)
 class Measurements:
     """What was measured inside one site's outline for one pair of epochs. Areas in m² on the ground.
@@ -289,7 +366,9 @@ class Measurements:
     `surface_before_m2` and `surface_after_m2` give the area of each surface, `change_m2` that of each kind of
     change; `retained_m2` is structure at the later epoch inside retained outlines, which is counted in no other
     structure figure. `valid_share` is the share of the outline that both epochs show.
-    `reasons` names what makes the pair unusable; it is empty for a usable one.
+    `reasons` names what makes the pair unusable; it is empty for a usable one. `spreads` is empty where the areas are
+    known exactly, as drawn ones are, or where no probabilities were kept; `left` are the patches of structure and
+    rubble at the later epoch, largest first within each. `index` is None where an epoch has no near infrared.
     """
 
     site_area_m2: float
@@ -300,14 +379,19 @@ class Measurements:
     retained_m2: float = 0.0
     registration: Registration = field(default_factory=Registration)
     reasons: tuple[Reason, ...] = ()
+    spreads: dict[Figure, Spread] = field(default_factory=dict)
+    left: tuple[Remnant, ...] = ()
+    index: VegetationIndex | None = None
 
 
 @dataclass(frozen=True)
 class Assessment:
     """All that one run says of one site for one pair of epochs.
 
-    `key` is the idempotency key: equal inputs (outline, both scenes, bundle, rules) give an equal key.
-    `before` and `after` are content hashes of scenes; both are None where no scene could be used.
+    `key` is the idempotency key: equal inputs (outline, all scenes, bundle, rules) give an equal key.
+    `before` and `after` are content hashes of scenes; both are None where no scene could be used. Where several
+    scenes of one day were read as one, they are the first of them, and `before_fill` and `after_fill` those that
+    filled its holes, in that order.
     """
 
     site_code: str
@@ -320,11 +404,40 @@ class Assessment:
     verdicts: tuple[Verdict, ...]
     changes: tuple[Change, ...] = ()
     observed_status: SiteStatus | None = None
+    before_fill: tuple[str, ...] = ()
+    after_fill: tuple[str, ...] = ()
+
+    @property
+    def scenes(self) -> tuple[str, ...]:
+        """Content hashes of all scenes that it was made from."""
+        first = (self.before, *self.before_fill, self.after, *self.after_fill)
+        return tuple(digest for digest in first if digest is not None)
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A stage of a site's life as the pictures tell it, once: it came about after `not_yet_on`, by `first_seen`.
+
+    `not_yet_on` is the last epoch that showed it otherwise, None where none did. `confirmed_on` is the epoch or day
+    that put it on its rung, None while it is provisional. `area_m2` is what changed: structure removed or added, green
+    added, on the ground.
+    """
+
+    site_code: str
+    stage: Stage
+    rung: Rung
+    first_seen: date
+    not_yet_on: date | None = None
+    confirmed_on: date | None = None
+    area_m2: float | None = None
 
 
 @dataclass(frozen=True)
 class StatusMove:
-    """A person moved a site from one status to another. `who` is a user name or a role, never more of a person."""
+    """A person moved a site from one status to another. `who` is a user name or a role, never more of a person.
+
+    `effective` is the day from which it holds, None for the day on which it was entered.
+    """
 
     site_code: str
     was: SiteStatus
@@ -332,6 +445,7 @@ class StatusMove:
     move: Move
     who: str
     reason: str = ""
+    effective: date | None = None
 
 
 @dataclass(frozen=True)
@@ -391,6 +505,57 @@ class Inspection:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Stratum:
+    """A part of a sample's frame from which sites were drawn at random, each with the same chance.
+
+    `frame` holds the codes of all its sites in order, `mapped` the sums over them that the machine found: the site
+    area (m²) under `AREA`, areas in m² by quantity.
+    """
+
+    name: str
+    frame: tuple[str, ...]
+    mapped: dict[str, float]
+    drawn: int
+
+
+@dataclass(frozen=True)
+class SampleUnit:
+    """A site that was drawn. `mapped` holds what the machine found of it, as `Stratum.mapped` sums it up."""
+
+    site_code: str
+    stratum: str
+    inclusion: float
+    outcomes: dict[str, str]
+    mapped: dict[str, float]
+    assessment_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A stratified random sample of checked sites; equal ledger, seed and numbers draw the same sites again."""
+
+    seed: int
+    per_stratum: int
+    who: str
+    strata: tuple[Stratum, ...]
+    units: tuple[SampleUnit, ...]
+    size_limits_m2: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class SampleResult:
+    """What an inspector found at a site of a sample: outcomes by question, areas in m² by quantity."""
+
+    sample_id: int
+    site_code: str
+    checked_on: date
+    who: str
+    outcomes: dict[str, str]
+    areas_m2: dict[str, float]
+    note: str = ""
+
+
 class CandidateState(StrEnum):
     """What people made of a candidate."""
 
@@ -431,3 +596,61 @@ class Attachment:
     path: str
     taken_on: date | None = None
     place: Point | None = None
+
+
+class ReviewReason(StrEnum):
+    """The reviewers' short list: what misled the machine, or what a decision asks for.
+
+    `site_visit` says that only the ground can tell; `withdrawn` that the person took the decision back.
+    """
+
+    SHADOW = "shadow"
+    SEASON = "season"
+    MISALIGNED = "misaligned"
+    VEHICLE = "vehicle"
+    NET = "net"
+    LABEL = "label"
+    OTHER = "other"
+    SITE_VISIT = "site_visit"
+    WITHDRAWN = "withdrawn"
+
+
+@dataclass(frozen=True)
+class Label:
+    """What a person says changed on a site between the epochs of one assessment, and nothing else did.
+
+    `outline` is the area that was looked at, the whole of which the label speaks of (WGS 84); `changes` are the
+    polygons in it, with probability 1. Of several labels of one assessment the last one holds.
+    """
+
+    site_code: str
+    assessment_key: str
+    who: str
+    outline: BaseGeometry
+    changes: tuple[Change, ...] = ()
+
+
+class Role(StrEnum):
+    """What an account may do: look; look and decide; all of it, and see to accounts."""
+
+    VIEWER = "viewer"
+    REVIEWER = "reviewer"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True)
+class Account:
+    """Who may use the reviewers' page. `name` is a user name or a role, never more of a person."""
+
+    name: str
+    role: Role
+    password_hash: str = field(repr=False)
+    active: bool = True
+
+
+class LogInOutcome(StrEnum):
+    """How an attempt to log in ended."""
+
+    ACCEPTED = "accepted"
+    WRONG = "wrong"
+    LOCKED = "locked"

@@ -1,10 +1,12 @@
 """How fast two epochs are read, warped and aligned on this machine, against GDAL's own warper, and in how much memory.
 
-python scripts/benchmark_reading.py [--side 6144] [--threads 2] [--repeats 3] [--gigapixels 0.1,1,4]
+python scripts/benchmark_reading.py [--side 6144] [--threads 2] [--repeats 3] [--gigapixels 0.1,1,4] [--pictures R …]
 
-warp     One block of the reader (coordinates by control net, cubic cv2.remap) against a GDAL WarpedVRT of the same
-         file with cubic resampling and an alpha band, which tells the validity as the reader does. Both in one
-         thread. The difference is told as the RMS in grey levels, the rim of 8 px left out.
+warp     One block of the reader (coordinates by control net, cv2.remap) against a GDAL WarpedVRT of the same file
+         with cubic resampling and an alpha band, which tells the validity as the reader does: at several sizes of the
+         target's pixel, and turned. Both in one thread, by CPU time, the tries of both in turn. The difference is told
+         as the RMS in grey levels, the rim of 8 px left out. With --pictures also on real rasters: on their first
+         three bands, stored plainly and without overviews, so that both do the same.
 chain    Two JPEG COGs: alignment over the whole scene, then every tile of both epochs read onto the common grid.
          Megapixels are those of the common grid, of both epochs, by the wall clock; the best of the repeats.
 memory   Peak memory of a process that reads tiles spread over a sparse raster of so many gigapixels, aligned.
@@ -21,7 +23,6 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import local
@@ -34,13 +35,13 @@ import rasterio
 import rasterio.shutil
 from affine import Affine
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
+from rasterio.enums import ColorInterp, Resampling
 from rasterio.vrt import WarpedVRT
 
 from cvpipe.detect.alignment import AlignedPair
-from cvpipe.geo import WGS84, Grid, Window, transformer, windows
+from cvpipe.geo import WGS84, Grid, Window, transformer, utm_crs, windows
 from cvpipe.imagery.opening import gdal_environment
-from cvpipe.imagery.reading import SceneReader
+from cvpipe.imagery.reading import Patch, SceneReader
 
 RGB = NDArray[np.uint8]
 
@@ -53,6 +54,10 @@ SHIFT_PX = (2.3, -1.4)
 
 TILE_PX = 1024
 
+#: Sizes of the target's pixel as multiples of the source's, and directions in degrees.
+SCALES = (0.5, 0.7, 0.9, 1.0, 1.1, 1.25, 1.5, 2.0, 2.5, 3.0, 4.0)
+TURNS = (30, 45)
+
 #: Tiles that the memory run reads of each raster, whatever its size.
 MEMORY_TILES = 24
 
@@ -64,6 +69,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--gigapixels", default="0.1,1,4")
+    parser.add_argument("--pictures", type=Path, nargs="*", default=[], help="real rasters for the warp")
     parser.add_argument("--memory-of", type=Path, help=argparse.SUPPRESS)
     args = parser.parse_args()
     cv2.setNumThreads(1)
@@ -72,26 +78,80 @@ def main() -> None:
         print(json.dumps(_peak_of_reading(args.memory_of)))
         return
     with tempfile.TemporaryDirectory() as folder, gdal_environment():
-        measure_warp(Path(folder), args.repeats)
+        measure_warp(_scene(Path(folder) / "warp.tif", "EPSG:4547", 2048, compress="none"), args.repeats)
+        for picture in args.pictures:
+            measure_warp(_plain_copy(picture, Path(folder) / picture.name), args.repeats)
         measure_chain(Path(folder), args.side, args.threads, args.repeats)
         measure_memory(Path(folder), [float(size) for size in args.gigapixels.split(",")])
 
 
-def measure_warp(folder: Path, repeats: int) -> None:
+def measure_warp(path: Path, repeats: int) -> None:
     """The reader's warp against GDAL's."""
-    path = _scene(folder / "warp.tif", "EPSG:4547", 2048, compress="none")
-    for pixel_m in (GSD_M, 1.25 * GSD_M):
-        grid = _grid_around(path, "EPSG:32650", pixel_m, round(800 / pixel_m))
-        with SceneReader(path) as reader, rasterio.open(path) as dataset:
-            ours, our_seconds = _best(lambda r=reader, g=grid: r.read(g).pixels, repeats)  # type: ignore[misc]
-            theirs, their_seconds = _best(lambda d=dataset, g=grid: _by_gdal(d, g), repeats)  # type: ignore[misc]
-        inner = slice(8, -8), slice(8, -8)
-        rms = float(np.sqrt(np.mean((ours[inner].astype(float) - theirs[inner]) ** 2)))
-        mpx = grid.width * grid.height / 1e6
-        print(
-            f"warp EPSG:4547 {GSD_M:g} m -> EPSG:32650 {pixel_m:g} m: {mpx / our_seconds:.0f} Mpx/s, "
-            f"GDAL {mpx / their_seconds:.0f} Mpx/s, {their_seconds / our_seconds:.1f} x; RMS {rms:.2f} grey levels"
-        )
+    cases = [(scale, 0) for scale in SCALES] + [(scale, turn) for turn in TURNS for scale in (1.0, 2.0)]
+    with SceneReader(path) as reader, rasterio.open(path) as dataset:
+        crs = _other_crs(reader.grid)
+        for scale, turn in cases:
+            grid = _grid_inside(reader.grid, crs, scale, turn)
+            # GDAL takes the ratio of pixel sizes from the source's box, which is too large around a turned target
+            ratio = {"XSCALE": 1 / max(scale, 1), "YSCALE": 1 / max(scale, 1)} if turn else {}
+            ours, theirs, seconds = _in_turn(reader, dataset, grid, ratio, repeats)
+            mpx = grid.width * grid.height / 1e6
+            print(
+                f"warp {path.name} to {crs.to_string()}, pixel x {scale:g}, {turn}°: {mpx / seconds[0]:.0f} Mpx/s, "
+                f"GDAL {mpx / seconds[1]:.0f} Mpx/s, {seconds[1] / seconds[0]:.1f} x; "
+                f"RMS {_difference(ours, theirs):.2f} grey levels"
+            )
+
+
+def _in_turn(
+    reader: SceneReader, dataset: rasterio.DatasetReader, grid: Grid, ratio: dict[str, float], repeats: int
+) -> tuple[Patch, RGB, tuple[float, float]]:
+    """What the reader and GDAL read, and the least CPU seconds of each."""
+    times: list[tuple[float, float]] = []
+    for _ in range(repeats):
+        started = time.process_time()
+        ours = reader.read(grid)
+        between = time.process_time()
+        theirs = _by_gdal(dataset, grid, ratio)
+        times.append((between - started, time.process_time() - between))
+    own, gdals = (min(column) for column in zip(*times, strict=True))
+    return ours, theirs, (own, gdals)
+
+
+def _difference(ours: Patch, theirs: RGB) -> float:
+    inner = slice(8, -8), slice(8, -8)
+    off = ours.pixels[inner].astype(float) - theirs[inner]
+    return float(np.sqrt(np.mean(off[ours.valid[inner]] ** 2)))
+
+
+def _plain_copy(path: Path, target: Path) -> Path:
+    with rasterio.open(path) as dataset:
+        profile = {"crs": dataset.crs, "transform": dataset.transform, "dtype": "uint8", "photometric": "RGB"}
+        values = dataset.read([1, 2, 3])
+    shape = {"count": 3, "height": values.shape[1], "width": values.shape[2]}
+    with rasterio.open(target, "w", driver="GTiff", tiled=True, **profile, **shape) as out:
+        out.write(values)
+    return target
+
+
+def _other_crs(grid: Grid) -> pyproj.CRS:
+    """The UTM zone of a raster's middle; degrees where it lies in that zone itself."""
+    assert grid.crs is not None
+    middle = transformer(grid.crs, WGS84).transform(*(grid.transform * (grid.width / 2, grid.height / 2)))
+    zone = utm_crs(*middle)
+    return WGS84 if zone == grid.crs else zone
+
+
+def _grid_inside(source: Grid, crs: pyproj.CRS, scale: float, turn: float) -> Grid:
+    """A grid in another CRS well inside a raster, its pixels `scale` times as large."""
+    assert source.crs is not None
+    move = transformer(source.crs, crs).transform
+    middle = np.array([source.width / 2, source.height / 2])
+    here, beside, below = (np.array(move(*(source.transform * tuple(middle + d)))) for d in ((0, 0), (1, 0), (0, 1)))
+    pixel = scale * float(np.sqrt(np.linalg.norm(beside - here) * np.linalg.norm(below - here)))
+    side = round(0.55 * min(source.shape) / scale)
+    turned = Affine.translation(*here) * Affine.rotation(turn) * Affine.scale(pixel, -pixel)
+    return Grid(crs, turned * Affine.translation(-side / 2, -side / 2), side, side)
 
 
 def measure_chain(folder: Path, side: int, threads: int, repeats: int) -> None:
@@ -154,30 +214,12 @@ def _peak_mb() -> float:
     return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1024
 
 
-def _by_gdal(dataset: rasterio.DatasetReader, grid: Grid) -> RGB:
+def _by_gdal(dataset: rasterio.DatasetReader, grid: Grid, ratio: dict[str, float]) -> RGB:
     place: dict[str, Any] = {"crs": grid.crs, "transform": grid.transform, "width": grid.width, "height": grid.height}
-    with WarpedVRT(dataset, **place, resampling=Resampling.cubic, add_alpha=True, num_threads=1) as vrt:
-        return np.ascontiguousarray(np.moveaxis(vrt.read()[:3], 0, 2))
-
-
-def _best(read: Callable[[], RGB], repeats: int) -> tuple[RGB, float]:
-    """The picture, and the least CPU seconds that it took."""
-    seconds = []
-    for _ in range(repeats):
-        started = time.process_time()
-        pixels = read()
-        seconds.append(time.process_time() - started)
-    return pixels, min(seconds)
-
-
-def _grid_around(path: Path, crs: str, pixel_m: float, side: int) -> Grid:
-    """A grid in another CRS around the middle of a scene."""
-    with SceneReader(path) as reader:
-        assert reader.grid.crs is not None
-        middle = reader.grid.transform * (reader.grid.width / 2, reader.grid.height / 2)
-        x, y = transformer(reader.grid.crs, pyproj.CRS(crs)).transform(*middle)
-    corner = Affine(pixel_m, 0, x - side * pixel_m / 2, 0, -pixel_m, y + side * pixel_m / 2)
-    return Grid(pyproj.CRS(crs), corner, side, side)
+    has_alpha = ColorInterp.alpha in dataset.colorinterp
+    how = {"resampling": Resampling.cubic, "add_alpha": not has_alpha, "num_threads": 1, "tolerance": 0.01}
+    with WarpedVRT(dataset, **place, **how, **ratio) as vrt:
+        return np.ascontiguousarray(np.moveaxis(vrt.read([1, 2, 3]), 0, 2))
 
 
 def _scene(

@@ -152,12 +152,13 @@ def content_digest(ledger: Ledger) -> str:
     seen = ledger.observed()
     parts = [canonical_json([site_as_plain(s), seen[s.code].status, str(seen[s.code].on)]) for s in ledger.sites()]
     parts += [f"{scene.content_hash} {scene.acquired} {scene.footprint.wkt}" for scene in ledger.scenes()]
-    parts += [_assessment_as_text(record.assessment) for record in ledger.assessments()]
+    parts += [assessment_as_text(record.assessment) for record in ledger.assessments()]
     parts += sorted(f"{r.kind} {r.action} {r.subject} {r.site_code}" for r in ledger.audit() if r.kind != "run")
     return hashlib.sha256("\n".join(sorted(parts)).encode("utf-8")).hexdigest()
 
 
-def _assessment_as_text(assessment: Assessment) -> str:
+def assessment_as_text(assessment: Assessment) -> str:
+    """All that an assessment says, as canonical JSON."""
     measured = assessment.measurements
     return canonical_json(
         {

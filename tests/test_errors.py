@@ -13,6 +13,7 @@ from cvpipe import cli, errors
 from cvpipe.errors import (
     CvpipeError,
     InputError,
+    LeaseError,
     LedgerError,
     RunFailedError,
     SceneError,
@@ -60,7 +61,7 @@ def test_parts_may_be_missing(error: CvpipeError, message: str) -> None:
 
 @pytest.mark.parametrize("kind", ALL)
 def test_wrong_calls_end_with_2_and_failed_jobs_with_1(kind: type[CvpipeError]) -> None:
-    expected = 2 if issubclass(kind, UsageError | LedgerError) else 1
+    expected = 2 if issubclass(kind, UsageError | LedgerError | LeaseError) else 1
     assert kind("x").exit_code == expected
     assert RunFailedError("x").exit_code == 1
 

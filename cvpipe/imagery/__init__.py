@@ -5,26 +5,43 @@ remote       rasters behind https:// and s3:// addresses: settings, bytes, and r
 stac         scenes as STAC items, and scenes out of other people's items, collections and APIs
 scenes       a file or an address → its facts for the catalogue
 reading      a scene on a grid → `Patch`
+mosaic       several scenes of one day read as one
 pairing      two scenes → the one grid they are compared on
 alignment    two patches → how far the later one lies off
+later        the later epoch read where it lies on the earlier one
 quality      two patches → why they cannot be compared, if so
 radiometry   the light of one epoch brought to that of the other
+vegetation   how green a patch is by near infrared
 chips        pictures for people
 """
 
 from cvpipe.imagery.alignment import estimate_registration, later_grid, seen_from
-from cvpipe.imagery.chips import shared_stretch, side_by_side, with_outlines, write_jpeg, write_png
+from cvpipe.imagery.chips import (
+    as_jpeg,
+    shared_stretch,
+    side_by_side,
+    stretch_table,
+    stretched,
+    with_outlines,
+    write_jpeg,
+    write_png,
+)
+from cvpipe.imagery.later import read_later
+from cvpipe.imagery.mosaic import MosaicReader
 from cvpipe.imagery.pairing import common_grid, site_grid
-from cvpipe.imagery.quality import Quality, judge, usable
+from cvpipe.imagery.quality import Quality, judge, quality_of, usable
 from cvpipe.imagery.radiometry import matched
 from cvpipe.imagery.reading import Patch, SceneReader
 from cvpipe.imagery.scenes import acquired_from_name, content_hash, describe
+from cvpipe.imagery.vegetation import vegetation_index
 
 __all__ = [
+    "MosaicReader",
     "Patch",
     "Quality",
     "SceneReader",
     "acquired_from_name",
+    "as_jpeg",
     "common_grid",
     "content_hash",
     "describe",
@@ -32,11 +49,16 @@ __all__ = [
     "judge",
     "later_grid",
     "matched",
+    "quality_of",
+    "read_later",
     "seen_from",
     "shared_stretch",
     "side_by_side",
     "site_grid",
+    "stretch_table",
+    "stretched",
     "usable",
+    "vegetation_index",
     "with_outlines",
     "write_jpeg",
     "write_png",

@@ -1,7 +1,8 @@
-"""From a raster's bands to red, green and blue in 8 bits."""
+"""From a raster's bands to red, green and blue in 8 bits, and to near infrared where there is some."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,19 +30,51 @@ OVERVIEW_SIDE_PX = 1024
 
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
+#: What suppliers write in the description of the band.
+_NIR_DESCRIPTION = re.compile(r"\bnir(08)?\b|\bnear[ _-]?infra[ _-]?red\b|近红外", re.IGNORECASE)
+
+#: Meanings of a fourth band that is marked as nothing.
+_UNMARKED = (ColorInterp.undefined, ColorInterp.gray)
+
 
 @dataclass(frozen=True)
 class Bands:
     """Which bands (counted from 1) are read as red, green, blue, and how the raster marks its invalid pixels.
 
     `indexes` has one entry for grey and palette pictures and three otherwise; `palette` is uint8 (256, 3).
-    `alpha` is the alpha band. `masked` tells that nodata or a mask is declared.
+    `alpha` is the alpha band. `masked` tells that nodata or a mask is declared. `nir` is the near infrared band, if
+    any, read after the others; `linear` (2, 2) are scale and offset of near infrared and of red.
     """
 
     indexes: tuple[int, ...]
     alpha: int | None
     masked: bool
     palette: NDArray[np.uint8] | None
+    nir: int | None = None
+    linear: tuple[tuple[float, float], tuple[float, float]] = ((1.0, 0.0), (1.0, 0.0))
+
+    @property
+    def read(self) -> tuple[int, ...]:
+        """All bands whose values are read: the colours, then near infrared."""
+        return self.indexes if self.nir is None else (*self.indexes, self.nir)
+
+    def infrared(self, values: StoredValues) -> NDArray[np.float32] | None:
+        """Near infrared and red, float32 (H, W, 2), of the values of `read` (bands, H, W); None where there is none."""
+        if self.nir is None:
+            return None
+        planes = np.stack([values[-1], values[0]], axis=2).astype(np.float32)
+        if self.linear != ((1.0, 0.0), (1.0, 0.0)):
+            scale, offset = np.array(self.linear, np.float32).T
+            planes = planes * scale + offset
+        return np.nan_to_num(planes, copy=False, posinf=0, neginf=0)
+
+    @property
+    def common_names(self) -> dict[int, str]:
+        """STAC's common names of the bands of which the colour is known, by band."""
+        if len(self.indexes) != len(_RGB):
+            return {}
+        names = {index: colour.name for index, colour in zip(self.indexes, _RGB, strict=True)}
+        return names if self.nir is None else {**names, self.nir: "nir"}
 
     @property
     def declares_validity(self) -> bool:
@@ -49,10 +82,14 @@ class Bands:
         return self.masked or self.alpha is not None
 
     @classmethod
-    def of(cls, dataset: rasterio.DatasetReader) -> Bands:
+    def of(cls, dataset: rasterio.DatasetReader, nir_band: int | None = None) -> Bands:
         """Choose by colour interpretation where it names red, green and blue, else the first three bands.
 
-        Raises SceneError for two bands that are not grey and alpha, and for many of which none is marked.
+        Near infrared is `nir_band`, else the band whose colour interpretation or description says so, else the fourth
+        where it follows red, green and blue and is marked as nothing: the order of all four-band aerial cameras.
+
+        Raises SceneError for two bands that are not grey and alpha, for many of which none is marked, and for a
+        `nir_band` that there is not.
         """
         meanings = list(dataset.colorinterp)
         alpha = meanings.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in meanings else None
@@ -78,7 +115,11 @@ class Bands:
             )
         flags = dataset.mask_flag_enums[indexes[0] - 1]
         masked = MaskFlags.all_valid not in flags and MaskFlags.alpha not in flags
-        return cls(indexes, alpha, masked, palette)
+        nir = _near_infrared(dataset, indexes, nir_band) if len(indexes) == len(_RGB) else None
+        if nir is None:
+            return cls(indexes, alpha, masked, palette)
+        nir_scale, red_scale = ((dataset.scales[i - 1], dataset.offsets[i - 1]) for i in (nir, indexes[0]))
+        return cls(indexes, alpha, masked, palette, nir, (nir_scale, red_scale))
 
 
 @dataclass(frozen=True)
@@ -93,7 +134,8 @@ class Stretch:
         """From sample values (bands, H, W) and the pixels that count (H, W); 0..1 where there are none."""
         bounds = [_percentiles(band[valid & np.isfinite(band)]) for band in values]
         low, high = np.array(bounds, dtype=np.float32).T[:, :, None, None]
-        return cls(low, np.maximum(high, low + np.float32(1e-6)))
+        least = np.float32(1e-6) * np.maximum(np.abs(low), 1)  # what a float32 can still tell apart
+        return cls(low, np.maximum(high, low + least))
 
     def apply(self, values: StoredValues) -> NDArray[np.uint8]:
         """Values (bands, H, W) as uint8; what is not finite becomes 0."""
@@ -113,6 +155,22 @@ def as_rgb(values: NDArray[np.uint8], palette: NDArray[np.uint8] | None) -> NDAr
     if len(values) == 1:
         return np.repeat(values[0][:, :, None], 3, axis=2)
     return np.asarray(cv2.merge(list(values)), np.uint8)
+
+
+def _near_infrared(dataset: rasterio.DatasetReader, colours: tuple[int, ...], stated: int | None) -> int | None:
+    meanings = dataset.colorinterp
+    if stated is not None:
+        if not 1 <= stated <= dataset.count or stated in colours or meanings[stated - 1] is ColorInterp.alpha:
+            found = f"has no band {stated} that could be near infrared ({dataset.count} bands, colours in {colours})"
+            raise SceneError(found, where=dataset.name, remedy="State another band, or none.")
+        return stated
+    if ColorInterp.nir in meanings:
+        return int(meanings.index(ColorInterp.nir)) + 1
+    described = [i + 1 for i, said in enumerate(dataset.descriptions) if said and _NIR_DESCRIPTION.search(said)]
+    if described and described[0] not in colours:
+        return described[0]
+    is_fourth = dataset.count == 4 and sorted(colours) == [1, 2, 3] and meanings[3] in _UNMARKED
+    return 4 if is_fourth and not dataset.descriptions[3] else None
 
 
 def _palette(dataset: rasterio.DatasetReader) -> NDArray[np.uint8]:

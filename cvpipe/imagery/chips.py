@@ -36,11 +36,21 @@ def shared_stretch(*patches: Patch) -> tuple[NDArray[np.uint8], ...]:
 
     Pixels that are not valid become light grey.
     """
+    table = stretch_table(*patches)
+    return tuple(stretched(patch, table) for patch in patches)
+
+
+def stretch_table(*patches: Patch) -> NDArray[np.uint8]:
+    """The range that suits all of `patches`, as a table (256,) from values to values."""
     seen = np.concatenate([patch.pixels[patch.valid].ravel() for patch in patches])
     low, high = np.percentile(seen, STRETCH_PERCENTILES) if seen.size else (0.0, 255.0)
     middle, span = (low + high) / 2, max(high - low, 255 / MAX_GAIN)
-    table = np.clip((np.arange(256) - middle) * (255 / span) + 127.5, 0, 255).astype(np.uint8)
-    return tuple(_stretched(patch, table) for patch in patches)
+    return np.clip((np.arange(256) - middle) * (255 / span) + 127.5, 0, 255).astype(np.uint8)
+
+
+def stretched(patch: Patch, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A patch as uint8 (H, W, 3) in the range of a `stretch_table`; pixels that are not valid become light grey."""
+    return np.where(patch.valid[:, :, None], table[patch.pixels], np.uint8(NO_DATA_GREY))
 
 
 def with_outlines(
@@ -75,8 +85,9 @@ def write_jpeg(path: Path, pixels: NDArray[np.uint8], quality: int = 88) -> None
     _write(path, ".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
-def _stretched(patch: Patch, table: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return np.where(patch.valid[:, :, None], table[patch.pixels], np.uint8(NO_DATA_GREY))
+def as_jpeg(pixels: NDArray[np.uint8], quality: int = 88) -> bytes:
+    """(H, W, 3) red, green, blue as the bytes of a JPEG file."""
+    return _encoded(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
 def _pixel_lines(shape: BaseGeometry, grid: Grid) -> Iterator[NDArray[np.int32]]:
@@ -103,13 +114,18 @@ def _lines(shape: BaseGeometry, radius: float) -> Iterator[LineString]:
 
 
 def _write(path: Path, suffix: str, pixels: NDArray[np.uint8], options: list[int]) -> None:
-    done, data = cv2.imencode(suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
-    assert done, "a uint8 RGB array can always be encoded"
+    data = _encoded(suffix, pixels, options)
     unfinished = path.with_name(path.name + ".part")
     try:
-        unfinished.write_bytes(data.tobytes())
+        unfinished.write_bytes(data)
         unfinished.replace(path)
     except OSError as error:
         raise InputError(
             f"the picture cannot be written ({error.strerror})", where=path, remedy="Check the folder and the disk."
         ) from error
+
+
+def _encoded(suffix: str, pixels: NDArray[np.uint8], options: list[int]) -> bytes:
+    done, data = cv2.imencode(suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
+    assert done, "a uint8 RGB array can always be encoded"
+    return data.tobytes()

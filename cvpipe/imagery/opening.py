@@ -11,13 +11,14 @@ import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyproj
 import rasterio
 from rasterio.enums import Interleaving
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 
 from cvpipe.errors import SceneError
@@ -56,8 +57,23 @@ _VRT_SOURCE_TAG = re.compile(r"<Source(?:Filename|Dataset)\b", re.IGNORECASE)
 #: The finest drone mosaics reach 5 mm, the coarsest sensor that shows land cover (MODIS) 1 km.
 GROUND_PIXEL_RANGE_M = (0.004, 1100.0)
 
-# Python keeps one list of warning filters per process: two threads that change it at once would restore it wrongly.
+#: VRTs within VRTs that are followed: a mosaic of mosaics of bands is three.
+MOST_NESTED_VRTS = 8
+
+# Python keeps one list of warning filters per process. Threads that open rasters at once share one change of it: the
+# first makes it, the last takes it back, and none waits for another's server.
 _WARNING_FILTERS = threading.Lock()
+
+
+@dataclass
+class _Muted:
+    """How many threads are opening a raster, and what takes their change of the filters back."""
+
+    count: int = 0
+    filters: warnings.catch_warnings[None] | None = None
+
+
+_muted = _Muted()
 
 # Rasterio logs what GDAL complains of before it raises the same as an exception; ours carries the text.
 logging.getLogger("rasterio._err").setLevel(logging.CRITICAL)
@@ -88,11 +104,11 @@ def open_raster(path: Path | str) -> rasterio.DatasetReader:
 
 @contextmanager
 def reading_from(path: Path | str) -> Iterator[None]:
-    """Turn what GDAL says while pixels of `path` are read into a SceneError."""
+    """Turn what GDAL says while `path` is read, its pixels or its header, into a SceneError."""
     try:
         with gdal_environment():
             yield
-    except (RasterioError, OSError, MemoryError) as error:
+    except (*remote.GDAL_ERRORS, MemoryError) as error:
         cause = _one_line(error.__cause__ or error)
         remedy = "The file is damaged or cut off: copy it anew."
         if remote.is_remote(path):
@@ -103,10 +119,10 @@ def reading_from(path: Path | str) -> Iterator[None]:
 def _opened_local(path: Path | str) -> rasterio.DatasetReader:
     _refuse_missing(path)
     if _is_vrt(Path(path)):
-        _refuse_lost_sources(Path(path))
+        _refuse_lost_sources(_tidied(Path(path)), ())
     try:
         return _open_with_gdal(str(path))
-    except (RasterioError, OSError) as error:
+    except remote.GDAL_ERRORS as error:
         raise SceneError(
             f"no raster that GDAL can read ({_one_line(error)})",
             where=path,
@@ -119,8 +135,8 @@ def _opened_remote(address: str) -> rasterio.DatasetReader:
         return _open_with_gdal(remote.gdal_path(address), REMOTE_DRIVERS, **remote.OPEN_SETTINGS)
 
     try:
-        return remote.RemoteDataset(address, open_it)
-    except (RasterioError, OSError) as error:
+        return remote.RemoteDataset(address, open_it, gdal_environment)
+    except remote.GDAL_ERRORS as error:
         found, remedy = _remote_reason(address, error)
         raise SceneError(found, where=remote.shown(address), remedy=remedy) from error
 
@@ -137,9 +153,30 @@ def _remote_reason(address: str, error: Exception) -> tuple[str, str]:
 
 
 def _open_with_gdal(name: str, drivers: Sequence[str] = DRIVERS, **settings: str) -> rasterio.DatasetReader:
-    with gdal_environment(), rasterio.Env(**settings), _WARNING_FILTERS, warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with gdal_environment(), rasterio.Env(**settings), _plain_pictures_welcome():
         return DatasetReader(name, driver=list(drivers))  # rasterio.open takes one driver only
+
+
+@contextmanager
+def _plain_pictures_welcome() -> Iterator[None]:
+    """Without rasterio's warning of a missing georeference: that is judged here."""
+    _mute(+1)
+    try:
+        yield
+    finally:
+        _mute(-1)
+
+
+def _mute(change: int) -> None:
+    """Count who opens a raster, and change the filters with the first and the last."""
+    with _WARNING_FILTERS:
+        was, _muted.count = _muted.count, _muted.count + change
+        if was == 0:
+            _muted.filters = warnings.catch_warnings()
+            _muted.filters.__enter__()
+            warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        elif _muted.count == 0 and _muted.filters is not None:
+            _muted.filters.__exit__(None, None, None)
 
 
 def _refuse_no_picture(dataset: rasterio.DatasetReader) -> None:
@@ -176,15 +213,57 @@ def _refuse_hollow(dataset: rasterio.DatasetReader, size: int) -> None:
 
 def _is_vrt(path: Path) -> bool:
     """Whether GDAL will take a file for a VRT, whatever its ending."""
+    return b"<VRTDataset" in _head(path)
+
+
+def _head(path: Path) -> bytes:
+    """The bytes by which GDAL knows a file's kind. A folder, which some formats are, has none."""
     try:
+        if path.is_dir():
+            return b""
         with path.open("rb") as file:
-            return b"<VRTDataset" in file.read(1024)
+            return file.read(1024)
     except OSError as error:
         raise SceneError(f"cannot be read ({error.strerror})", where=path, remedy="Check its permissions.") from error
 
 
-def _refuse_lost_sources(path: Path) -> None:
-    """Refuse a VRT whose sources are not there, or which would fetch them from the network."""
+def _refuse_lost_sources(path: Path, within: tuple[Path, ...]) -> None:
+    """Refuse a VRT whose sources are not there, or which would fetch them from the network; `within` lead to it."""
+    where, whose = (within[0], f"its part {path.name} ") if within else (path, "")
+    if path in within:
+        raise SceneError("refers to itself", where=where, remedy="Write it with gdalbuildvrt.")
+    if len(within) >= MOST_NESTED_VRTS:
+        found = f"has more than {MOST_NESTED_VRTS} VRTs within one another"
+        raise SceneError(found, where=where, remedy="Write it anew, from the rasters themselves.")
+    for source, is_relative in _sources(path):
+        file = path.parent / source if is_relative else Path(source)
+        trouble = _trouble_with(source, file)
+        if trouble is not None:
+            raise SceneError(whose + trouble[0], where=where, remedy=trouble[1])
+        if _is_vrt(file):
+            _refuse_lost_sources(_tidied(file), (*within, path))
+
+
+def _trouble_with(source: str, file: Path) -> tuple[str, str] | None:
+    """What is wrong with a source by its name and its first bytes, and the remedy."""
+    if "://" in source or source.startswith("/vsi"):
+        remedy = "Copy the sources here, or add them by their own addresses."
+        return f"points elsewhere, to {remote.shown(source)}", remedy
+    if not _is_there(file):
+        listed = source if len(source) < 300 else f"{source[:300]}…"
+        return f"points to {listed}, which is not there", "Copy its sources too."
+    if _head(file).lstrip().startswith(b"<") and not _is_vrt(file):  # some of GDAL's text formats name a server
+        return f"points to {source}, which is no raster but a text", "Name the raster itself."
+    return None
+
+
+def _tidied(path: Path) -> Path:
+    """Without `..` and the like, so that a file is known again; links are left, since sources go by their place."""
+    return Path(os.path.normpath(path))
+
+
+def _sources(path: Path) -> Iterator[tuple[str, bool]]:
+    """Names of a VRT's sources, each with whether it is relative to the VRT."""
     try:
         with path.open(encoding="utf-8", errors="replace") as file:
             text = file.read(_VRT_CHARACTERS)
@@ -194,14 +273,8 @@ def _refuse_lost_sources(path: Path) -> None:
     if len(sources) < len(_VRT_SOURCE_TAG.findall(text)):  # CDATA or comments within
         raise SceneError("names sources that cannot be checked", where=path, remedy="Write it with gdalbuildvrt.")
     for attributes, written in sources:
-        source = html.unescape(written.strip())
-        if "://" in source or source.startswith("/vsi"):
-            remedy = "Copy the sources here, or add them by their own addresses."
-            raise SceneError(f"points elsewhere, to {remote.shown(source)}", where=path, remedy=remedy)
         is_relative = re.search(r"relativeToVRT\s*=\s*[\"']1", attributes) is not None
-        if not _is_there(path.parent / source if is_relative else Path(source)):
-            listed = source if len(source) < 300 else f"{source[:300]}…"
-            raise SceneError(f"points to {listed}, which is not there", where=path, remedy="Copy its sources too.")
+        yield html.unescape(written.strip()), is_relative
 
 
 def _is_there(path: Path) -> bool:

@@ -61,6 +61,23 @@ MAX_RESIDUAL_PX = 2.0
 
 
 @dataclass(frozen=True)
+class Limit:
+    """What makes an epoch unusable: `measure` of `Quality`, in `unit`, below or above `value`, and why just there."""
+
+    reason: Reason
+    measure: str
+    unit: str
+    value: float
+    at_least: bool
+    why: str
+
+    def is_broken(self, seen: Quality) -> bool:
+        """Whether an epoch lies on the wrong side; what could not be measured (NaN) does not."""
+        found = float(getattr(seen, self.measure))
+        return found < self.value if self.at_least else found > self.value
+
+
+@dataclass(frozen=True)
 class Quality:
     """What one epoch shows of a site. Shares (0..1) are of the site's outline.
 
@@ -145,16 +162,20 @@ def quality_of(patch: Patch, inside: Mask, other: Patch | None = None, *, native
     return replace(shares, reasons=_reasons(shares))
 
 
+#: Each limit of an epoch by itself; that of two epochs together is `MAX_RESIDUAL_PX`. Glint and haze only lower the
+#: score: glint hides what it covers (see `usable`), and haze alone has made no site unreadable.
+LIMITS = (
+    Limit(Reason.NO_DATA, "valid_share", "share of the outline", MIN_VALID_SHARE, True, "half of it must be seen"),
+    Limit(Reason.CLOUD, "cloud_share", "share of the outline", MAX_CLOUD_SHARE, False, "cloud hides structures"),
+    Limit(Reason.SHADOW, "shadow_share", "share of the outline", MAX_SHADOW_SHARE, False, "half of it must be seen"),
+    Limit(Reason.TOO_COARSE, "coarseness", "pixels", MAX_COARSENESS, False, "what the network knows has gone"),
+    Limit(Reason.BLURRED, "blur", "spread of edges by that of detail", MIN_SHARPNESS, True, "a blur of 1 m and more"),
+    Limit(Reason.SNOW, "snow_share", "share of the outline", MAX_SNOW_SHARE, False, "half of it must be seen"),
+)
+
+
 def _reasons(seen: Quality) -> tuple[Reason, ...]:
-    limits = (
-        (Reason.NO_DATA, seen.valid_share < MIN_VALID_SHARE),
-        (Reason.CLOUD, seen.cloud_share > MAX_CLOUD_SHARE),
-        (Reason.SHADOW, seen.shadow_share > MAX_SHADOW_SHARE),
-        (Reason.TOO_COARSE, seen.coarseness > MAX_COARSENESS),
-        (Reason.BLURRED, seen.blur < MIN_SHARPNESS),
-        (Reason.SNOW, seen.snow_share > MAX_SNOW_SHARE),
-    )
-    return tuple(reason for reason, broken in limits if broken)
+    return tuple(limit.reason for limit in LIMITS if limit.is_broken(seen))
 
 
 def _is_misaligned(registration: Registration) -> bool:

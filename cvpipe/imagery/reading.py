@@ -1,4 +1,4 @@
-"""Reading a scene onto any grid: red, green, blue in 8 bits, and which pixels are valid."""
+"""Reading a scene onto any grid: red, green, blue in 8 bits, near infrared where there is some, and what is valid."""
 
 from __future__ import annotations
 
@@ -10,39 +10,83 @@ from types import TracebackType
 
 import cv2
 import numpy as np
+import rasterio
 import rasterio.windows
 from affine import Affine
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 
+from cvpipe.domain import Scene
 from cvpipe.errors import SceneError
 from cvpipe.geo import Grid, Window, windows
 from cvpipe.imagery import bands as band_rules
-from cvpipe.imagery import opening, warping
+from cvpipe.imagery import opening, stac, warping
 from cvpipe.imagery.bands import Bands, StoredValues, Stretch
 from cvpipe.imagery.collar import COLLAR_BLACK, COLLAR_SHARE, in_collar, scene_collar
 
 #: Two lattices are the same where they differ nowhere by more than this (pixels): a tenth of what alignment resolves.
 SAME_LATTICE_PX = 0.01
 
-#: Side in pixels of the blocks that a warped read works through: cv2.remap takes no array above 32,767 px a side,
-#: and a block of this size with its source stays under 100 MB.
-WARP_BLOCK_PX = 2048
+#: An overview is taken for a grid that is finer than it by this factor at most: rasters of odd sides have overviews
+#: a little coarser than their factor says.
+OVERVIEW_SLACK = 1.01
 
-#: Source pixels around a block that the cubic kernel may reach.
-KERNEL_PX = 3
+#: Side in pixels of the blocks that a warped read works through, at most, and of the source of one: as uint8 RGB that
+#: is 12 and 50 MB.
+WARP_BLOCK_PX, WARP_SOURCE_PX = 2048, 4096
 
 
 @dataclass(frozen=True)
 class Patch:
     """A rectangle of a scene: uint8 `pixels` (H, W, 3) red, green, blue; bool `valid` (H, W); and where it lies.
 
-    Pixels that are not valid are black.
+    Pixels that are not valid are black. `nir` and `red`, float32 (H, W), are near infrared and red on one scale: the
+    values as they are stored with the raster's own scale and offset, without the stretch to 8 bits, as a vegetation
+    index needs them. Both are None where the scene has no near infrared, and 0 where a pixel is not valid.
     """
 
     pixels: NDArray[np.uint8]
     valid: NDArray[np.bool_]
     grid: Grid
+    nir: NDArray[np.float32] | None = None
+    red: NDArray[np.float32] | None = None
+
+    def part(self, grid: Grid) -> Patch:
+        """What lies on a smaller grid of the same lattice."""
+        rows, cols = self.grid.window_of_grid(grid).slices
+        nir, red = (None if plane is None else plane[rows, cols] for plane in (self.nir, self.red))
+        return Patch(self.pixels[rows, cols], self.valid[rows, cols], grid, nir, red)
+
+
+@dataclass(frozen=True)
+class _Planes:
+    """What a read makes: `pixels` uint8 (H, W, 3), `valid` bool (H, W), `infrared` float32 (H, W, 2: nir, red)."""
+
+    pixels: NDArray[np.uint8]
+    valid: NDArray[np.bool_]
+    infrared: NDArray[np.float32] | None
+
+    @classmethod
+    def empty(cls, shape: tuple[int, int], *, has_infrared: bool) -> _Planes:
+        infrared = np.zeros((*shape, 2), np.float32) if has_infrared else None
+        return cls(np.zeros((*shape, 3), np.uint8), np.zeros(shape, bool), infrared)
+
+    def set(self, where: tuple[slice, slice], part: _Planes) -> None:
+        self.pixels[where], self.valid[where] = part.pixels, part.valid
+        if self.infrared is not None:
+            assert part.infrared is not None
+            self.infrared[where] = part.infrared
+
+    def patch(self, valid: NDArray[np.bool_], grid: Grid) -> Patch:
+        """As a patch, of which only `valid` holds."""
+        if not valid.all():
+            self.pixels[~valid] = 0
+            if self.infrared is not None:
+                self.infrared[~valid] = 0
+        if self.infrared is None:
+            return Patch(self.pixels, valid, grid)
+        nir, red = (np.ascontiguousarray(self.infrared[:, :, n]) for n in range(2))
+        return Patch(self.pixels, valid, grid, nir, red)
 
 
 class SceneReader:
@@ -57,20 +101,34 @@ class SceneReader:
     not finite, and in a black collar: values up to 2 in an area joined to the raster's edge, in rasters that declare
     no mask. Other black pixels are valid.
 
-    Raises SceneError where the file cannot be read or has no georeference and no `gsd_m`.
+    Near infrared is the band `nir_band` (counted from 1), else the one marked or described as such, else the fourth
+    of red, green, blue and one more that is marked as nothing else; see `Bands`.
+
+    Raises SceneError where the file cannot be read, has no georeference and no `gsd_m`, or no band `nir_band`.
     """
 
     grid: Grid
 
-    def __init__(self, path: Path | str, *, gsd_m: float | None = None) -> None:
+    def __init__(self, path: Path | str, *, gsd_m: float | None = None, nir_band: int | None = None) -> None:
         self.path = path
         self._dataset = opening.open_raster(path)
         try:
-            self.grid = self._native_grid(gsd_m)
-            self._bands = Bands.of(self._dataset)
+            with opening.reading_from(path):
+                self.grid = self._native_grid(gsd_m)
+                self._bands = Bands.of(self._dataset, nir_band)
         except SceneError:
             self.close()
             raise
+
+    @classmethod
+    def of(cls, scene: Scene) -> SceneReader:
+        """The reader of a scene of the ledger, whose STAC item can tell which band is near infrared."""
+        return cls(scene.uri, nir_band=stac.nir_band(scene.stac) if scene.stac else None)
+
+    @property
+    def has_nir(self) -> bool:
+        """Whether the patches that are read carry near infrared."""
+        return self._bands.nir is not None
 
     def __enter__(self) -> SceneReader:
         return self
@@ -88,23 +146,23 @@ class SceneReader:
         """The scene on `grid`, which may reach past the raster; memory grows with `grid`, not with the scene.
 
         One lattice: a plain read. Same CRS, other pixel size: GDAL's resampled read (area average from overviews when
-        `grid` is coarser, cubic when it is finer). Anything else: coordinates by control net, then cubic `cv2.remap`,
-        from an area-averaged source where that is finer.
+        `grid` is coarser, cubic when it is finer). Anything else: coordinates by control net, then `cv2.remap`, whose
+        kernel is a cubic of the width of the coarser of the two pixels; see `warping`. Overviews are used where
+        `grid` is coarser than they are.
         """
         if (grid.crs is None) != (self.grid.crs is None):
             raise SceneError("only one of scene and grid has a CRS", where=self.path, remedy="Give both or neither.")
         step = self._lattice_step(grid)
         if step is None:
-            pixels, valid = self._warped(grid)
+            planes = self._warped(grid)
         elif (step.a, step.e) == (1, 1):
-            pixels, valid = self._copied(grid, step)
+            planes = self._copied(grid, step)
         else:
-            pixels, valid = self._scaled(grid, step)
+            planes = self._scaled(grid, step)
+        valid = planes.valid
         if not self._bands.declares_validity:
-            valid &= ~self._collar_in(pixels, grid)
-        if not valid.all():
-            pixels[~valid] = 0
-        return Patch(pixels, valid, grid)
+            valid = valid & ~self._collar_in(planes.pixels, grid)
+        return planes.patch(valid, grid)
 
     def overview(self, side_px: int = band_rules.OVERVIEW_SIDE_PX) -> Patch:
         """The whole scene, its longer side at most `side_px` pixels."""
@@ -137,37 +195,35 @@ class SceneReader:
             return None
         return step
 
-    def _copied(self, grid: Grid, step: Affine) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def _copied(self, grid: Grid, step: Affine) -> _Planes:
         col, row = int(step.c), int(step.f)
         return self._placed(grid, step, Window(-col, -row, self.grid.width, self.grid.height), Resampling.nearest)
 
-    def _scaled(self, grid: Grid, step: Affine) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
+    def _scaled(self, grid: Grid, step: Affine) -> _Planes:
         """GDAL's read of the target pixels that lie wholly inside the raster."""
         spans = zip((step.c, step.f), (step.a, step.e), (self.grid.width, self.grid.height), strict=True)
         (col, width), (row, height) = (_whole_pixels(offset, scale, length) for offset, scale, length in spans)
         resampling = Resampling.average if step.a > 1 else Resampling.cubic
         return self._placed(grid, step, Window(col, row, width, height), resampling)
 
-    def _placed(
-        self, grid: Grid, step: Affine, covered: Window, resampling: Resampling
-    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """Read the part of `grid` inside `covered` (target pixels) and set it into an empty patch."""
-        pixels, valid = _empty(grid)
+    def _placed(self, grid: Grid, step: Affine, covered: Window, resampling: Resampling) -> _Planes:
+        """Read the part of `grid` inside `covered` (target pixels) and set it among empty planes."""
+        planes = _Planes.empty(grid.shape, has_infrared=self.has_nir)
         left, top = max(covered.col, 0), max(covered.row, 0)
         right = min(covered.col + covered.width, grid.width)
         bottom = min(covered.row + covered.height, grid.height)
         if right <= left or bottom <= top:
-            return pixels, valid
+            return planes
         (x0, y0), (x1, y1) = step * (left, top), step * (right, bottom)
         x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, self.grid.width), min(y1, self.grid.height)
         source = rasterio.windows.Window(x0, y0, x1 - x0, y1 - y0)
         part = Window(left, top, right - left, bottom - top)
-        pixels[part.slices], valid[part.slices] = self._source(source, (part.height, part.width), resampling)
-        return pixels, valid
+        planes.set(part.slices, self._source(source, (part.height, part.width), resampling))
+        return planes
 
-    def _warped(self, grid: Grid) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        pixels, valid = _empty(grid)
-        for window in windows(grid.width, grid.height, WARP_BLOCK_PX, 0):
+    def _warped(self, grid: Grid) -> _Planes:
+        planes = _Planes.empty(grid.shape, has_infrared=self.has_nir)
+        for window in windows(grid.width, grid.height, self._block_side(grid), 0):
             inside = Window(
                 window.col,
                 window.row,
@@ -176,45 +232,58 @@ class SceneReader:
             )
             block = self._warped_block(grid.window(inside))
             if block is not None:
-                pixels[inside.slices], valid[inside.slices] = block
-        return pixels, valid
+                planes.set(inside.slices, block)
+        return planes
 
-    def _warped_block(self, grid: Grid) -> tuple[NDArray[np.uint8], NDArray[np.bool_]] | None:
+    def _block_side(self, grid: Grid) -> int:
+        """Side of the blocks of a warped read, smaller where there are many source pixels to one of the grid."""
+        scale = warping.control_net(grid, self.grid).scale
+        read = max(s / axis.reduced for s, axis in zip(scale, self._samplings(scale), strict=True))
+        return max(min(WARP_BLOCK_PX, int(WARP_SOURCE_PX / max(read, 1))), warping.SQUARE_PX)
+
+    def _warped_block(self, grid: Grid) -> _Planes | None:
         """One block through the control net; None where it does not touch the raster."""
         net = warping.control_net(grid, self.grid)
-        factors = [max(1, round(scale)) for scale in net.scale]
+        across, down = self._samplings(net.scale)
         left, top, right, bottom = net.bounds
-        margin_x, margin_y = (KERNEL_PX * factor for factor in factors)
-        x0, x1 = max(math.floor(left) - margin_x, 0), min(math.ceil(right) + margin_x, self.grid.width)
-        y0, y1 = max(math.floor(top) - margin_y, 0), min(math.ceil(bottom) + margin_y, self.grid.height)
+        x0, x1 = across.span(left, right, self.grid.width)
+        y0, y1 = down.span(top, bottom, self.grid.height)
         if x1 <= x0 or y1 <= y0:
             return None
-        width, height = math.ceil((x1 - x0) / factors[0]), math.ceil((y1 - y0) / factors[1])
-        resampling = Resampling.average if max(factors) > 1 else Resampling.nearest
-        pixels, valid = self._source(rasterio.windows.Window(x0, y0, x1 - x0, y1 - y0), (height, width), resampling)
-        x, y = net.maps((x0, y0), ((x1 - x0) / width, (y1 - y0) / height))
-        return warping.resample(pixels, x, y), warping.resample_valid(valid, x, y)
+        shape = math.ceil((y1 - y0) / down.reduced), math.ceil((x1 - x0) / across.reduced)
+        resampling = Resampling.average if shape != (y1 - y0, x1 - x0) else Resampling.nearest
+        source = self._source(rasterio.windows.Window(x0, y0, x1 - x0, y1 - y0), shape, resampling)
+        x, y = net.maps((x0, y0), ((x1 - x0) / shape[1], (y1 - y0) / shape[0]))
+        pixels = warping.resample(source.pixels, x, y, across, down)
+        infrared = None if source.infrared is None else warping.resample(source.infrared, x, y, across, down)
+        return _Planes(pixels, warping.resample_valid(source.valid, x, y, across, down), infrared)
 
-    def _source(
-        self, window: rasterio.windows.Window, shape: tuple[int, int], resampling: Resampling
-    ) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-        """RGB (H, W, 3) and validity (H, W) of a window of the raster, resampled to `shape` by GDAL."""
+    def _samplings(self, scale: tuple[float, float]) -> tuple[warping.Sampling, warping.Sampling]:
+        """How the warp samples along the source's x and y; of the overviews the coarsest that is not too coarse."""
+        with opening.reading_from(self.path):
+            overviews: list[int] = self._dataset.overviews(self._bands.indexes[0])
+        overview = max((factor for factor in overviews if factor <= min(scale) * OVERVIEW_SLACK), default=1)
+        across, down = (warping.sampling(s, overview) for s in scale)
+        return across, down
+
+    def _source(self, window: rasterio.windows.Window, shape: tuple[int, int], resampling: Resampling) -> _Planes:
+        """A window of the raster, resampled to `shape` by GDAL."""
         if self._bands.palette is not None:
             resampling = Resampling.nearest  # entries of a palette have no mean
         values, valid = self._values(window, shape, resampling)
+        colours = values[: len(self._bands.indexes)]
         if self._stretch is not None:
-            values = self._stretch.apply(values)
-        return band_rules.as_rgb(values, self._bands.palette), valid
+            colours = self._stretch.apply(colours)
+        return _Planes(band_rules.as_rgb(colours, self._bands.palette), valid, self._bands.infrared(values))
 
     def _values(
         self, window: rasterio.windows.Window, shape: tuple[int, int], resampling: Resampling
     ) -> tuple[StoredValues, NDArray[np.bool_]]:
-        """Values (bands, H, W) as they are stored, and their validity (H, W)."""
+        """Values (bands, H, W) as they are stored, near infrared the last of them, and their validity (H, W)."""
         bands = self._bands
+        read = bands.read
         with opening.reading_from(self.path):
-            values = self._dataset.read(
-                list(bands.indexes), window=window, out_shape=(len(bands.indexes), *shape), resampling=resampling
-            )
+            values = self._dataset.read(list(read), window=window, out_shape=(len(read), *shape), resampling=resampling)
             valid = _finite(values)
             if bands.alpha is not None:
                 alpha = self._dataset.read(bands.alpha, window=window, out_shape=shape, resampling=resampling)
@@ -231,7 +300,7 @@ class SceneReader:
         if not band_rules.needs_stretch(self._dataset, self._bands):
             return None
         values, valid = self._sample
-        return Stretch.of_values(values, valid & ~self._collar)
+        return Stretch.of_values(values[: len(self._bands.indexes)], valid & ~self._collar)
 
     @cached_property
     def _sample(self) -> tuple[StoredValues, NDArray[np.bool_]]:
@@ -247,7 +316,7 @@ class SceneReader:
         values, _ = self._sample
         if self._bands.declares_validity:
             return np.zeros(values.shape[1:], bool)
-        return scene_collar(values)
+        return scene_collar(values[: len(self._bands.indexes)])
 
     def _collar_in(self, pixels: NDArray[np.uint8], grid: Grid) -> NDArray[np.bool_]:
         limits = np.zeros(3, np.uint8), np.full(3, COLLAR_BLACK, np.uint8)
@@ -255,10 +324,6 @@ class SceneReader:
         if cv2.countNonZero(black) < COLLAR_SHARE * black.size or not self._collar.any():
             return np.zeros(grid.shape, bool)
         return in_collar(black > 0, grid, self._collar, self.grid)
-
-
-def _empty(grid: Grid) -> tuple[NDArray[np.uint8], NDArray[np.bool_]]:
-    return np.zeros((*grid.shape, 3), np.uint8), np.zeros(grid.shape, bool)
 
 
 def _finite(values: StoredValues) -> NDArray[np.bool_]:

@@ -14,19 +14,24 @@ import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import cached_property, lru_cache
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.errors import RasterioError
 
 from cvpipe.errors import SceneError
 
 T = TypeVar("T")
+
+#: What rasterio raises where GDAL fails; of some calls it is GDAL's error as it stands.
+GDAL_ERRORS = (RasterioError, CPLE_BaseError, OSError)
 
 #: GDAL's settings for remote reads, each with its reason. They hold for every read; local files do not heed them.
 HTTP_SETTINGS: dict[str, str | int | float] = {
@@ -63,6 +68,20 @@ MOST_DOCUMENT_BYTES = 256 * 2**20
 _FINAL_STATUS = frozenset({400, 401, 403, 404, 405, 410, 416})
 # A query of an address in a text of GDAL's or the network's, and a name with a password before a host.
 _KEYS = re.compile(r"\?[^\s'\"<>)]*=[^\s'\"<>)]*|(?<=://)[^\s/@]+@")
+# Variables of the environment that decide which server an S3 client asks, and as whom.
+_S3_VARIABLES = (
+    "AWS_ENDPOINT_URL_S3",
+    "AWS_ENDPOINT_URL",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_DEFAULT_REGION",
+    "AWS_REGION",
+    "AWS_NO_SIGN_REQUEST",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+)
 _SCHEMES = ("http://", "https://", "s3://")
 
 
@@ -110,7 +129,7 @@ def patiently(address: Path | str, attempt: Callable[[], T], again: Callable[[],
     for pause in PAUSES_S:
         try:
             return attempt()
-        except (RasterioError, OSError) as error:
+        except GDAL_ERRORS as error:
             if is_final(address, error):
                 raise
             time.sleep(pause * random.uniform(0.8, 1.2))  # so that many readers do not ask again at once
@@ -130,18 +149,27 @@ def is_final(address: Path | str, error: BaseException) -> bool:
 
 
 class RemoteDataset:
-    """A rasterio dataset behind an address: reads are tried again, on a dataset opened anew.
+    """A rasterio dataset behind an address: what needs the network is tried again, on a dataset opened anew.
 
-    It has all that `rasterio.DatasetReader` has; `name` is the address as messages may show it.
+    It has all that `rasterio.DatasetReader` has; `name` is the address as messages may show it. GDAL reads much of a
+    file's header only when it is asked for it, so that all is asked within `environment`, GDAL's settings.
     """
 
-    def __init__(self, address: str, open_it: Callable[[], rasterio.DatasetReader]) -> None:
-        self._address, self._open_it = address, open_it
+    def __init__(
+        self,
+        address: str,
+        open_it: Callable[[], rasterio.DatasetReader],
+        environment: Callable[[], AbstractContextManager[Any]],
+    ) -> None:
+        self._address, self._open_it, self._environment = address, open_it, environment
         self.name = shown(address)
         self._dataset = patiently(address, open_it)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._dataset, name)
+        found = self._again(lambda: getattr(self._dataset, name))
+        if not callable(found):
+            return found
+        return lambda *arguments, **options: self._again(lambda: getattr(self._dataset, name)(*arguments, **options))
 
     def __enter__(self) -> RemoteDataset:
         return self
@@ -153,11 +181,19 @@ class RemoteDataset:
 
     def read(self, *arguments: Any, **options: Any) -> Any:
         """As `rasterio.DatasetReader.read`."""
-        return patiently(self._address, lambda: self._dataset.read(*arguments, **options), self._open_anew)
+        return self._again(lambda: self._dataset.read(*arguments, **options))
 
     def read_masks(self, *arguments: Any, **options: Any) -> Any:
         """As `rasterio.DatasetReader.read_masks`."""
-        return patiently(self._address, lambda: self._dataset.read_masks(*arguments, **options), self._open_anew)
+        return self._again(lambda: self._dataset.read_masks(*arguments, **options))
+
+    def close(self) -> None:
+        """As `rasterio.DatasetReader.close`."""
+        self._dataset.close()
+
+    def _again(self, attempt: Callable[[], T]) -> T:
+        with self._environment():
+            return patiently(self._address, attempt, self._open_anew)
 
     def _open_anew(self) -> None:
         self._dataset.close()
@@ -238,7 +274,35 @@ class RemoteFile:
             raise RemoteFileError(str(error), is_final=False) from None
 
 
+def objects_below(address: str) -> Iterator[tuple[str, int, str]]:
+    """Address, size in bytes and entity tag of every object below `s3://BUCKET/PREFIX`, in order of their names.
+
+    Raises SceneError for another address, and where the bucket does not answer or does not let itself be listed.
+    """
+    if not address.lower().startswith("s3://"):
+        raise SceneError("cannot be listed", where=shown(address), remedy="Name a folder, or s3://BUCKET/PREFIX.")
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    bucket, _, prefix = address[len("s3://") :].partition("/")
+    try:
+        pages = _s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix)
+        for page in pages:
+            for found in page.get("Contents", ()):
+                yield f"s3://{bucket}/{found['Key']}", int(found["Size"]), str(found["ETag"])
+    except (BotoCoreError, ClientError) as error:
+        told = without_keys(str(error))
+        raise SceneError(
+            f"cannot be listed ({told})", where=address, remedy="Check the address and its keys."
+        ) from None
+
+
 def _s3_client() -> Any:
+    return _s3_client_for(tuple(os.environ.get(name) for name in _S3_VARIABLES))
+
+
+@lru_cache(maxsize=8)
+def _s3_client_for(_: tuple[str | None, ...]) -> Any:
+    """The client for what the environment says. It may be shared between threads, and takes 50 ms to make."""
     try:
         import boto3
         from botocore import UNSIGNED
@@ -254,7 +318,7 @@ def _s3_client() -> Any:
         retries={"total_max_attempts": 3, "mode": "standard"},
         **({"signature_version": UNSIGNED} if open_bucket else {}),
     )
-    return boto3.client("s3", config=config)
+    return boto3.Session().client("s3", config=config)
 
 
 def fetched(address: str) -> bytes:

@@ -62,18 +62,25 @@ ACQUISITION_TAGS = (
 _NAMED_DATE = re.compile(r"(?<!\d)(\d{4})([-_.]?)(\d{2})\2(\d{2})(?=T\d|\D|$|\d{6}(?!\d))")
 
 
-def describe(path: Path | str, acquired: date | None = None, *, source: pystac.Item | None = None) -> Scene:
+def describe(
+    path: Path | str,
+    acquired: date | None = None,
+    *,
+    source: pystac.Item | None = None,
+    nir_band: int | None = None,
+) -> Scene:
     """The catalogue's facts of a georeferenced raster at a path or an address.
 
     The date is `acquired` if given, else that of `source`, the STAC item it was found by, else that of an acquisition
-    tag, else one in the file's name. A few blocks are read, so that a file that was cut off is noticed.
+    tag, else one in the file's name. Near infrared is `nir_band`, else the band that `source` calls so, else the one
+    that `Bands` finds. A few blocks are read, so that a file that was cut off is noticed.
 
     Raises SceneError: missing, not a raster, no CRS or transform, an absurd transform, bands that are neither grey
     nor red, green, blue, pixels that cannot be read, or no date to be found.
     """
-    with opening.open_raster(path) as dataset:
+    with opening.open_raster(path) as dataset, opening.reading_from(path):
         grid = opening.georeferenced_grid(dataset)
-        bands = Bands.of(dataset)
+        bands = Bands.of(dataset, nir_band or (stac.stated_nir_band(source, str(path)) if source else None))
         _refuse_specks(grid, path)
         stated = acquired or (stac.acquired(source) if source else None)
         day = stated or _acquired_from_tags(dataset) or acquired_from_name(_file_name(path))
@@ -85,7 +92,7 @@ def describe(path: Path | str, acquired: date | None = None, *, source: pystac.I
             )
         probe(dataset, path)
         assert grid.crs is not None
-        facts = stac.RasterFacts.of(dataset, grid, _crs_text(grid.crs))
+        facts = stac.RasterFacts.of(dataset, grid, _crs_text(grid.crs), bands)
         dtype = dataset.dtypes[bands.indexes[0] - 1]
         footprint = valid_footprint(path, grid, is_quick=_is_quick(dataset))
     scene = Scene(

@@ -1,10 +1,12 @@
 """Scenes as STAC items: what the ledger keeps of each, and scenes out of other people's items, collections and APIs.
 
-Items follow STAC 1.1 with the projection extension 2.0; `bands` are those of its common metadata.
+Items follow STAC 1.1 with the projection extension 2.0 and, where a band's colour is known, the electro-optical
+extension 2.0; `bands` are those of its common metadata.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import warnings
 from collections.abc import Iterator
@@ -23,6 +25,7 @@ from cvpipe.domain import Scene
 from cvpipe.errors import SceneError
 from cvpipe.geo import Bounds, Grid
 from cvpipe.imagery import remote
+from cvpipe.imagery.bands import Bands
 
 #: Media types of assets that can be a scene.
 RASTER_TYPES = ("image/tiff", "image/vnd.stac.geotiff", "image/jp2", "application/geotiff")
@@ -31,8 +34,15 @@ ASSET_NAMES = ("visual", "image", "rgb", "ortho", "orthophoto", "analytic", "dat
 ASSET_ROLES = ("visual", "data")
 #: Endings by which an argument is taken for STAC.
 DOCUMENT_SUFFIXES = (".json", ".geojson")
-#: Items that an API is asked for at most; more are a forgotten limit.
+#: Items that are taken of one document or API unless another number is asked for.
 MOST_ITEMS = 10_000
+#: Extensions that a scene's own item follows; the second only where a band has a name of it.
+EXTENSIONS = [
+    "https://stac-extensions.github.io/projection/v2.0.0/schema.json",
+    "https://stac-extensions.github.io/eo/v2.0.0/schema.json",
+]
+#: Common names of bands (electro-optical extension) that are near infrared.
+NIR_NAMES = ("nir", "nir08")
 #: Name of the asset that a scene's own item has.
 ASSET = "image"
 
@@ -49,21 +59,47 @@ class RasterFacts:
     driver: str
 
     @classmethod
-    def of(cls, dataset: rasterio.DatasetReader, grid: Grid, crs: str) -> RasterFacts:
-        """From an open raster and its grid; `crs` is its code or WKT."""
+    def of(cls, dataset: rasterio.DatasetReader, grid: Grid, crs: str, chosen: Bands) -> RasterFacts:
+        """From an open raster, its grid and the bands that are read of it; `crs` is its code or WKT."""
         assert grid.crs is not None
-        bands = tuple(_band(dataset, index) for index in range(1, dataset.count + 1))
+        colours = chosen.common_names
+        bands = tuple(_band(dataset, index, colours.get(index)) for index in range(1, dataset.count + 1))
         return cls(crs, grid.crs.to_epsg(), grid.shape, tuple(grid.transform)[:6], bands, dataset.driver)
 
 
 @dataclass(frozen=True)
 class Query:
-    """What an API is asked for: collections, a box in degrees, days; None asks for everything."""
+    """What an API is asked for: collections, a box in degrees, days; None asks for everything.
+
+    `limit` is the number of items that are taken at most, of documents too.
+    """
 
     collections: tuple[str, ...] = ()
     bounds: Bounds | None = None
     since: date | None = None
     until: date | None = None
+    limit: int = MOST_ITEMS
+
+
+def nir_band(item: dict[str, Any]) -> int | None:
+    """The band (counted from 1) that a scene's item calls near infrared; None where it calls none so."""
+    bands = item.get("properties", {}).get("bands", [])
+    return next((n for n, band in enumerate(bands, start=1) if _common_name(band) in NIR_NAMES), None)
+
+
+def stated_nir_band(item: pystac.Item, address: str) -> int | None:
+    """The band that someone's item calls near infrared in the asset at `address`; None where it calls none so."""
+    for asset in item.assets.values():
+        if _absolute(item, asset) == address:
+            bands = asset.extra_fields.get("bands") or asset.extra_fields.get("eo:bands") or []
+            return next((n for n, band in enumerate(bands, start=1) if _common_name(band) in NIR_NAMES), None)
+    return None
+
+
+def _common_name(band: Any) -> str | None:
+    """Of the electro-optical extension 2 or 1."""
+    found = (band.get("eo:common_name") or band.get("common_name")) if isinstance(band, dict) else None
+    return found if isinstance(found, str) else None
 
 
 def item_of(scene: Scene, facts: RasterFacts, source: pystac.Item | None) -> dict[str, Any]:
@@ -86,7 +122,7 @@ def item_of(scene: Scene, facts: RasterFacts, source: pystac.Item | None) -> dic
         bbox=list(scene.footprint.bounds),
         datetime=moment,
         properties={**kept, **own},
-        stac_extensions=["https://stac-extensions.github.io/projection/v2.0.0/schema.json"],
+        stac_extensions=EXTENSIONS if any("eo:common_name" in band for band in facts.bands) else EXTENSIONS[:1],
     )
     roles = ["data"]
     item.add_asset(ASSET, pystac.Asset(href=remote.shown(scene.uri), media_type=_media_type(facts.driver), roles=roles))
@@ -114,23 +150,18 @@ def is_document(address: str) -> bool:
 def items_at(address: str, query: Query) -> Iterator[pystac.Item]:
     """The items of an item, an item collection, a collection or catalogue with all below, or an API's answer.
 
-    Raises SceneError where there is no STAC.
+    Raises SceneError where there is no STAC, and after `query.limit` items where there are more.
     """
     document = _document(address)
+    found = _items_of(document, address, query)
     try:
-        kind = document.get("type")
-        if kind == "Feature":
-            yield pystac.Item.from_dict(document, href=address)
-        elif kind == "FeatureCollection":
-            yield from (pystac.Item.from_dict(one, href=address) for one in document["features"])
-        elif "conformsTo" in document:
-            yield from _from_api(address, query)
-        elif kind == "Collection":
-            yield from pystac.Collection.from_dict(document, href=address).get_items(recursive=True)
-        elif kind == "Catalog":
-            yield from pystac.Catalog.from_dict(document, href=address).get_items(recursive=True)
-        else:
-            raise _no_stac(address, f"its type is {kind!r}")
+        yield from itertools.islice(found, query.limit)
+        if next(found, None) is not None:
+            raise SceneError(
+                f"holds more than {query.limit} items, of which the first {query.limit} were taken",
+                where=remote.shown(address),
+                remedy="Name a part of it, fewer days or collections, or raise --limit.",
+            )
     except (
         pystac.STACError,
         pystac.STACTypeError,
@@ -139,8 +170,38 @@ def items_at(address: str, query: Query) -> Iterator[pystac.Item]:
         TypeError,
         ValueError,
         OSError,
+        RecursionError,
     ) as error:
         raise _no_stac(address, f"{type(error).__name__}: {error}") from error
+
+
+def _items_of(document: dict[str, Any], address: str, query: Query) -> Iterator[pystac.Item]:
+    kind = document.get("type")
+    if kind == "Feature":
+        yield pystac.Item.from_dict(document, href=address)
+    elif kind == "FeatureCollection":
+        yield from (pystac.Item.from_dict(one, href=address) for one in document["features"])
+    elif "conformsTo" in document:
+        yield from _from_api(address, query)
+    elif kind == "Collection":
+        yield from pystac.Collection.from_file(address, stac_io=_Documents()).get_items(recursive=True)
+    elif kind == "Catalog":
+        yield from pystac.Catalog.from_file(address, stac_io=_Documents()).get_items(recursive=True)
+    else:
+        raise _no_stac(address, f"its type is {kind!r}")
+
+
+class _Documents(pystac.StacIO):
+    """Reads what a catalogue links as all else is read: with a time limit, again after faults, from S3 too."""
+
+    def read_text(self, source: pystac.link.HREF, *_: Any, **__: Any) -> str:
+        address = str(source)
+        if remote.is_remote(address):
+            return remote.fetched(address).decode("utf-8")
+        return Path(address).read_text(encoding="utf-8")
+
+    def write_text(self, dest: pystac.link.HREF, txt: str, *_: Any, **__: Any) -> None:
+        raise NotImplementedError(f"catalogues are read only, not written to {dest}")
 
 
 def asset_address(item: pystac.Item, name: str | None = None) -> str:
@@ -219,7 +280,7 @@ def _from_api(address: str, query: Query) -> list[pystac.Item]:
                 collections=list(query.collections) or None,
                 bbox=query.bounds,
                 datetime=span if query.since or query.until else None,
-                max_items=MOST_ITEMS,
+                max_items=query.limit + 1,  # one more tells that there are more
             )
             return list(found.items())
     except APIError as error:
@@ -230,7 +291,7 @@ def _from_api(address: str, query: Query) -> list[pystac.Item]:
         ) from error
 
 
-def _band(dataset: rasterio.DatasetReader, index: int) -> dict[str, Any]:
+def _band(dataset: rasterio.DatasetReader, index: int, colour: str | None) -> dict[str, Any]:
     """One band in STAC's words; `bits_per_sample` where the file stores fewer than its type has."""
     dtype, nodata = dataset.dtypes[index - 1], dataset.nodatavals[index - 1]
     bits = dataset.tags(index, ns="IMAGE_STRUCTURE").get("NBITS") or np.dtype(dtype).itemsize * 8
@@ -240,6 +301,8 @@ def _band(dataset: rasterio.DatasetReader, index: int) -> dict[str, Any]:
         "bits_per_sample": int(bits),
         "description": dataset.colorinterp[index - 1].name,
     }
+    if colour is not None:
+        band["eo:common_name"] = colour
     if nodata is not None:
         band["nodata"] = nodata if np.isfinite(nodata) else str(nodata)
     return band

@@ -1,9 +1,18 @@
-"""From the pixels of one grid to the pixels of another: exact coordinates on a coarse net, bilinear in between."""
+"""From the pixels of one grid to the pixels of another: exact coordinates on a coarse net, bilinear in between.
+
+The resampling kernel is the one of GDAL's warper: the cubic convolution of Keys (1981, a = -1/2), widened to the
+target's pixel where that is the coarser one. `cv2.remap` offers no such kernel, and its own cubic is slow. So the
+source is laid on a lattice of cells at least twice as fine as the kernel, filtered there, and read with linear
+interpolation. The filter is the one with which filter and interpolation together come closest to the kernel (a
+prefilter before a short basis: Thévenaz, Blu and Unser 2000, Interpolation revisited, IEEE TMI 19(7)).
+"""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -11,7 +20,7 @@ import pyproj
 from affine import Affine
 from numpy.typing import NDArray
 
-from cvpipe.geo import Grid, transformer
+from cvpipe.geo import Grid, transformer, windows
 
 #: Distance in pixels of the points whose coordinates are computed exactly. Over 64 px of a map projection the
 #: bilinear error stays under 0.01 px (GDAL's own approximate transformer works to 0.125 px).
@@ -21,6 +30,113 @@ CONTROL_STEP_PX = 64
 _NOWHERE_PX = -1e6
 
 FloatArray = NDArray[np.float32]
+Samples = TypeVar("Samples", NDArray[np.uint8], NDArray[np.float32])
+
+#: Width of the kernel (half its support), in source pixels, below which each of them is split into two cells, and, in
+#: means of two source pixels, above which those are read. Linear interpolation between cells of half the kernel's
+#: width misses it by 6 % (root of squares), which is half a grey level on aerial pictures; means need finer ones.
+SPLIT_BELOW, MEANS_ABOVE = 2.0, 3.2
+
+#: Pixels of a mean whose places a filter takes heed of.
+MOST_PLACES = 8
+
+#: Side in target pixels of the squares that are resampled at once: their source with its filtered copy fits the caches.
+SQUARE_PX = 256
+
+#: The shortest filter is taken that is no further from the kernel than the longest by more than this factor.
+ENOUGH = 1.1
+
+#: Steps to a source pixel by which the kernel is sampled when a filter is fitted to it.
+_FIT_STEPS = 48
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How one axis of a source is sampled.
+
+    `reduced` source pixels are read as one (by an overview, or a mean), each of which is split into `cells`; `taps`
+    (odd in number, symmetric, sum 1) filter the cells.
+    """
+
+    reduced: int
+    cells: int
+    taps: tuple[float, ...]
+
+    @property
+    def reach(self) -> int:
+        """Pixels as read that a target pixel can reach beyond the one it lies in."""
+        return math.ceil((len(self.taps) // 2 + 1) / self.cells)
+
+    def span(self, low: float, high: float, length: int) -> tuple[int, int]:
+        """The source pixels, of `length` that there are, needed for coordinates from `low` to `high`.
+
+        They begin at a whole multiple of `reduced`, as overviews and means do.
+        """
+        margin = (self.reach + 1) * self.reduced
+        first = math.floor((low - margin) / self.reduced) * self.reduced
+        end = math.ceil((high + margin) / self.reduced) * self.reduced
+        return max(first, 0), min(end, length)
+
+
+def sampling(scale: float, overview: int = 1) -> Sampling:
+    """The sampling of a source with `scale` source pixels to a target pixel.
+
+    `overview` source pixels make a pixel of the overview that is to be read instead of the source; 1 for none.
+    """
+    width = round(max(scale / overview, 1.0), 2)  # of the kernel, in pixels of the source or the overview
+    cells = 2 if width < SPLIT_BELOW else 1
+    averaged = 2 ** max(math.floor(math.log2(width / MEANS_ABOVE)), 0)
+    alike = min(averaged, MOST_PLACES)  # means of more pixels need the same filter
+    return Sampling(overview * averaged, cells, _fitted(round(width * alike / averaged, 2), alike, cells))
+
+
+@lru_cache(maxsize=1024)
+def _fitted(width: float, averaged: int, cells: int) -> tuple[float, ...]:
+    """Taps with which filter, cells and linear interpolation come closest to a cubic of `width`."""
+    most = math.ceil(2 * width * cells / averaged) + 2
+    _, least_error = _half_filter(width, averaged, cells, most)
+    tried = (_half_filter(width, averaged, cells, count) for count in range(2, most + 1))
+    half = next(half for half, error in tried if error <= ENOUGH * least_error)
+    return tuple(np.concatenate([half[:0:-1], half]).tolist())
+
+
+def _half_filter(width: float, averaged: int, cells: int, count: int) -> tuple[NDArray[np.float64], float]:
+    """Of a symmetric filter of cells the middle and one side, `count` in all, and its distance from the kernel.
+
+    Least squares under constraints: the sum of all weights is 1, and where pixels are split, each of their cells weighs
+    the same: else a slope, and so the place of an edge, would come out wrong by up to a tenth of a pixel.
+    """
+    cell = averaged / cells
+    steps = math.ceil((2 * width + count * cell + 2) * _FIT_STEPS)
+    x = np.arange(-steps, steps + 1) / _FIT_STEPS
+    shifted = [
+        _one_cell(x - n * cell, averaged, cells) + _one_cell(x + n * cell, averaged, cells) for n in range(count)
+    ]
+    shifted[0] /= 2
+    waves = np.cos(2 * np.pi * np.outer(np.arange(cells // 2 + 1), np.arange(count)) / cells)
+    rules = waves * np.where(np.arange(count) == 0, 1, 2)
+    basis, wanted = np.column_stack(shifted), _cubic(x / width) / width
+    normal = np.block([[basis.T @ basis, rules.T], [rules, np.zeros((len(rules), len(rules)))]])
+    right = np.concatenate([basis.T @ wanted, np.eye(len(rules))[0]])
+    half = np.linalg.solve(normal, right)[:count]
+    return half, float(np.linalg.norm(basis @ half - wanted))
+
+
+def _one_cell(x: NDArray[np.float64], averaged: int, cells: int) -> NDArray[np.float64]:
+    """What one source pixel weighs at a distance of `x` source pixels through its cells, read linearly.
+
+    Of several that are averaged, the mean over their places in the cell; of one that is split, both of its cells.
+    """
+    cell, parts = averaged / cells, max(averaged, cells)
+    places = (np.arange(parts) - (parts - 1) / 2) * min(cell, 1.0)
+    hats = [np.maximum(1 - np.abs(x - place) / cell, 0) / cell for place in places]
+    return np.asarray(np.mean(hats, axis=0))
+
+
+def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Keys' cubic convolution with a = -1/2, which GDAL and most others use."""
+    x = np.abs(x)
+    return np.where(x < 1, (1.5 * x - 2.5) * x**2 + 1, np.where(x < 2, ((-0.5 * x + 2.5) * x - 4) * x + 2, 0))
 
 
 @dataclass(frozen=True)
@@ -85,20 +201,54 @@ def control_net(target: Grid, source: Grid) -> ControlNet:
     return ControlNet(x, y, rows, cols)
 
 
-def resample(pixels: NDArray[np.uint8], x: FloatArray, y: FloatArray) -> NDArray[np.uint8]:
-    """Cubic: a bilinear read at half a pixel would blur one epoch and not the other."""
-    return np.asarray(cv2.remap(pixels, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
+def resample(source: Samples, x: FloatArray, y: FloatArray, across: Sampling, down: Sampling) -> Samples:
+    """`source` (H, W, channels) at coordinates of `ControlNet.maps`; beyond its edge its outermost pixels count."""
+    result = np.empty((*x.shape, source.shape[2]), source.dtype)
+    for window in windows(x.shape[1], x.shape[0], SQUARE_PX, 0):
+        result[window.slices] = _square(source, x[window.slices], y[window.slices], across, down)
+    return result
 
 
-def resample_valid(valid: NDArray[np.bool_], x: FloatArray, y: FloatArray) -> NDArray[np.bool_]:
-    """Where every cell that the cubic kernel weighs is valid; beyond the array's own edge its outermost cells count."""
+def resample_valid(
+    valid: NDArray[np.bool_], x: FloatArray, y: FloatArray, across: Sampling, down: Sampling
+) -> NDArray[np.bool_]:
+    """Where every pixel that the kernel weighs is valid; beyond the array's own edge its outermost pixels count."""
     height, width = valid.shape
     inside = np.asarray((x > -0.5) & (x < width - 0.5) & (y > -0.5) & (y < height - 0.5))
     if valid.all():
         return inside
-    clear = cv2.erode(valid.astype(np.uint8) * 255, np.ones((3, 3), np.uint8))
+    sides = 2 * down.reach - 1, 2 * across.reach - 1  # linear interpolation adds the last pixel
+    clear = cv2.erode(valid.astype(np.uint8) * 255, np.ones(sides, np.uint8))
     share = cv2.remap(clear, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(inside & (np.asarray(share) >= 250))
+
+
+def _square(source: Samples, x: FloatArray, y: FloatArray, across: Sampling, down: Sampling) -> Samples:
+    left, right = _reached(x, source.shape[1], across)
+    top, bottom = _reached(y, source.shape[0], down)
+    cells = source[top:bottom, left:right]
+    size = (right - left) * across.cells, (bottom - top) * down.cells
+    if size != (right - left, bottom - top):
+        cells = np.asarray(cv2.resize(cells, size, interpolation=cv2.INTER_NEAREST), source.dtype)
+    taps = np.array(across.taps), np.array(down.taps)
+    filtered = cv2.sepFilter2D(cells, -1, *taps, borderType=cv2.BORDER_REPLICATE)
+    columns, rows = _in_cells(x, left, across), _in_cells(y, top, down)
+    return np.asarray(
+        cv2.remap(filtered, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE), source.dtype
+    )
+
+
+def _reached(positions: FloatArray, length: int, axis: Sampling) -> tuple[int, int]:
+    """First pixel and end of those that the kernel weighs; one at the edge where all lie beyond it."""
+    low, high = float(positions.min()), float(positions.max())
+    first = min(max(math.floor(low) - axis.reach, 0), length - 1)
+    return first, max(min(math.ceil(high) + axis.reach + 1, length), first + 1)
+
+
+def _in_cells(positions: FloatArray, first: int, axis: Sampling) -> FloatArray:
+    """Coordinates of `cv2.remap` in pixels from 0 as those in cells from the cells of pixel `first`."""
+    scale, offset = np.float32(axis.cells), np.float32((axis.cells - 1) / 2 - first * axis.cells)
+    return positions * scale + offset
 
 
 @lru_cache(maxsize=256)

@@ -1,7 +1,18 @@
 """A drawn district whose truth is known, for the demo, the tests and the training."""
 
-from cvpipe.world.district import District, draw_district
+from cvpipe.world.district import District, Setting, TrueSite, draw_district, true_sites
 from cvpipe.world.patch import DrawnEpoch, DrawnPatch, draw_patch
 from cvpipe.world.style import Look, Style
 
-__all__ = ["District", "DrawnEpoch", "DrawnPatch", "Look", "Style", "draw_district", "draw_patch"]
+__all__ = [
+    "District",
+    "DrawnEpoch",
+    "DrawnPatch",
+    "Look",
+    "Setting",
+    "Style",
+    "TrueSite",
+    "draw_district",
+    "draw_patch",
+    "true_sites",
+]

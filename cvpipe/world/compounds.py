@@ -15,8 +15,11 @@ from cvpipe.world.canvas import Box, Points
 from cvpipe.world.scene import Content, Plan
 from cvpipe.world.structures import Structure
 
-#: The cases, and the shape of the site in the ledger. Small districts hold the first of them only.
-ROLL: tuple[tuple[str, str], ...] = (
+Roll = tuple[tuple[str, str], ...]
+"""The sites of a district: the case of each, and its shape in the ledger."""
+
+#: The sites that are drawn where nothing else is asked for. Small districts hold the first of them only.
+ROLL: Roll = (
     ("cleared", "polygon"), ("rubble", "polygon"), ("partial", "polygon"), ("untouched", "point"),
     ("greened", "polygon"), ("net", "line"), ("green_parking", "polygon"), ("rebuilt", "polygon"),
     ("retained", "polygon"), ("cloud", "polygon"), ("outside", "point"),

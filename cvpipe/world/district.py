@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -20,6 +21,7 @@ from cvpipe.errors import UsageError
 from cvpipe.geo import WGS84, Grid, Window, buffered, is_metric, reproject, transformer
 from cvpipe.world import files, light, scene, sensor, sites, sky, truth
 from cvpipe.world.canvas import U8, Canvas
+from cvpipe.world.compounds import ROLL, Roll
 from cvpipe.world.sites import Placed
 from cvpipe.world.style import Look, Style
 from cvpipe.world.survey import Survey, survey
@@ -72,6 +74,15 @@ STYLE = Style(
 
 
 @dataclass(frozen=True)
+class Setting:
+    """What is drawn: the style of the place and its epochs, the sites, the shift of each scene's content in pixels."""
+
+    style: Style = STYLE
+    roll: Roll = ROLL
+    shifts_px: tuple[tuple[float, float], ...] = SHIFTS_PX
+
+
+@dataclass(frozen=True)
 class District:
     """The files of a drawn district; `scenes` and `dates` go together, oldest first."""
 
@@ -84,7 +95,12 @@ class District:
 
 
 def draw_district(
-    out: Path, seed: int = 7, size_m: float = 2000.0, gsd_m: float = 0.3, crs: str = "EPSG:32650"
+    out: Path,
+    seed: int = 7,
+    size_m: float = 2000.0,
+    gsd_m: float = 0.3,
+    crs: str = "EPSG:32650",
+    setting: Setting | None = None,
 ) -> District:
     """Draw a square district of `size_m` metres into the folder `out`.
 
@@ -94,20 +110,50 @@ def draw_district(
 
     Raises UsageError where `crs` is not metric or the district is too small to hold sites.
     """
-    grid = _grid(size_m, gsd_m, crs)
-    drawn = survey(STYLE, seed, size_m, cloudy_epochs=(1, 2))
+    grid, setting = _grid(size_m, gsd_m, crs), setting or Setting()
+    drawn = survey(setting.style, seed, size_m, cloudy_epochs=(1, 2), roll=setting.roll)
     placed = [
         sites.outside(n, grid) if compound is None else sites.placed(n, compound, grid)
         for n, compound in enumerate(drawn.compounds)
     ]
     windows = {site.code: _place(site, grid) for site in placed if site.compound is not None}
-    views = _draw_epochs(out, drawn, grid, seed, windows)
+    views = _draw_epochs(out, drawn, grid, seed, windows, setting)
     rows, document = _documents(placed, views, windows)
     files.write_json(out / "sites.geojson", sites.geojson(rows))
     files.write_text(out / "sites.csv", sites.points_csv(rows), encoding="utf-8-sig")
-    files.write_json(out / "truth.json", {**_frame(seed, grid), "sites": document})
+    files.write_json(out / "truth.json", {**_frame(seed, grid, setting), "sites": document})
     scenes = tuple(out / _scene_name(day) for day in DATES)
     return District(out, scenes, DATES, out / "sites.geojson", out / "sites.csv", out / "truth.json")
+
+
+@dataclass(frozen=True)
+class TrueSite:
+    """A drawn site without pictures: its row in the ledger, where it lies in its window, the masks of each epoch."""
+
+    site: Site
+    case: str
+    place: SitePlace
+    views: tuple[SiteView, ...]
+
+
+def true_sites(
+    seed: int, size_m: float, gsd_m: float = 0.3, crs: str = "EPSG:32650", setting: Setting | None = None
+) -> list[TrueSite]:
+    """The sites of the district that `draw_district` draws of the same arguments, those under cloud too; no files."""
+    grid, setting = _grid(size_m, gsd_m, crs), setting or Setting()
+    drawn = survey(setting.style, seed, size_m, cloudy_epochs=(), roll=setting.roll)
+    placed = [sites.placed(n, compound, grid) for n, compound in enumerate(drawn.compounds) if compound is not None]
+    windows = {site.code: _place(site, grid) for site in placed}
+    views: _Views = {code: [] for code in windows}
+    for _, canvas in _canvases(drawn, grid, setting.style):
+        _view(canvas, windows, views)
+    return [_true(site, windows[site.code][1], views[site.code]) for site in placed]
+
+
+def _true(site: Placed, place: SitePlace, views: list[SiteView]) -> TrueSite:
+    number = int(site.code.rsplit("-", 1)[1]) - 1
+    row = sites.ledger_site(number, site, truth.pair_areas(views[0], views[-1], place))
+    return TrueSite(row, site.case, place, tuple(views))
 
 
 def _grid(size_m: float, gsd_m: float, crs: str) -> Grid:
@@ -136,25 +182,18 @@ _Windows = dict[str, tuple[Window, SitePlace]]
 _Views = dict[str, list[SiteView]]
 
 
-def _draw_epochs(out: Path, drawn: Survey, grid: Grid, seed: int, windows: _Windows) -> _Views:
+def _draw_epochs(out: Path, drawn: Survey, grid: Grid, seed: int, windows: _Windows, setting: Setting) -> _Views:
     """Draw and write the epochs one after the other; returns what each site looked like in the masks.
 
     What stands unchanged is drawn once. While one epoch is being compressed the next is drawn.
     """
     views: _Views = {code: [] for code in windows}
-    base = Canvas.blank(grid.height, grid.width, grid.pixel_size)
-    scene.draw(base, drawn.lasting, STYLE)
     pending: list[Future[None]] = []
     with ThreadPoolExecutor(max_workers=1) as writer:
-        for epoch, day in enumerate(DATES):
-            last = epoch == len(DATES) - 1
-            canvas = base if last else base.copy()
-            scene.draw(canvas, drawn.epochs[epoch], STYLE)
-            for code, (window, _) in windows.items():
-                view = SiteView(canvas.surface[window.slices].copy(), canvas.structure_id[window.slices].copy())
-                views[code].append(view)
-            look = STYLE.look(epoch)
-            pixels = _photograph(canvas, drawn, epoch, seed)
+        for epoch, canvas in _canvases(drawn, grid, setting.style):
+            _view(canvas, windows, views)
+            look, day = setting.style.look(epoch), DATES[epoch]
+            pixels = _photograph(canvas, drawn, epoch, seed, setting)
             path, mask_path = out / _scene_name(day), out / _surface_name(day)
             pending.append(writer.submit(files.write_scene, path, pixels, grid, day, look.jpeg_quality))
             pending.append(writer.submit(files.write_surface, mask_path, canvas.surface, grid))
@@ -164,11 +203,29 @@ def _draw_epochs(out: Path, drawn: Survey, grid: Grid, seed: int, windows: _Wind
     return views
 
 
-def _photograph(canvas: Canvas, drawn: Survey, epoch: int, seed: int) -> U8:
+def _canvases(drawn: Survey, grid: Grid, style: Style) -> Iterator[tuple[int, Canvas]]:
+    """The epochs one after the other, before light and camera; of a canvas that was handed on nothing is kept."""
+    base = Canvas.blank(grid.height, grid.width, grid.pixel_size)
+    scene.draw(base, drawn.lasting, style)
+    for epoch, content in enumerate(drawn.epochs):
+        canvas = base if epoch == len(drawn.epochs) - 1 else base.copy()
+        scene.draw(canvas, content, style)
+        yield epoch, canvas
+        del canvas
+
+
+def _view(canvas: Canvas, windows: _Windows, views: _Views) -> None:
+    """Add what the masks of an epoch show of each site."""
+    for code, (window, _) in windows.items():
+        view = SiteView(canvas.surface[window.slices].copy(), canvas.structure_id[window.slices].copy())
+        views[code].append(view)
+
+
+def _photograph(canvas: Canvas, drawn: Survey, epoch: int, seed: int, setting: Setting) -> U8:
     """One epoch as its camera saw it; JPEG comes with the file."""
-    look = STYLE.look(epoch)
+    look = setting.style.look(epoch)
     lit = sky.overcast(light.lit(canvas, look), drawn.clouds[epoch], canvas.gsd_m, look)
-    moved = sensor.shifted(sensor.blurred(sensor.exposed(lit, look), look), SHIFTS_PX[epoch])
+    moved = sensor.shifted(sensor.blurred(sensor.exposed(lit, look), look), setting.shifts_px[epoch])
     return sensor.noisy(moved, look, seed * 31 + epoch)
 
 
@@ -249,7 +306,7 @@ def _plain(areas: PairAreas) -> dict[str, Any]:
     return {name.removesuffix("_m2"): value for name, value in asdict(areas).items()}
 
 
-def _frame(seed: int, grid: Grid) -> dict[str, Any]:
+def _frame(seed: int, grid: Grid, setting: Setting) -> dict[str, Any]:
     """What the truth says of the scenes themselves."""
     assert grid.crs is not None, "drawn districts have a CRS"
     epochs = [
@@ -257,9 +314,9 @@ def _frame(seed: int, grid: Grid) -> dict[str, Any]:
             "date": str(day),
             "scene": _scene_name(day),
             "surface": _surface_name(day),
-            "shift_px": list(SHIFTS_PX[n]),
-            "sun_azimuth_deg": STYLE.look(n).sun_azimuth_deg,
-            "sun_elevation_deg": STYLE.look(n).sun_elevation_deg,
+            "shift_px": list(setting.shifts_px[n]),
+            "sun_azimuth_deg": setting.style.look(n).sun_azimuth_deg,
+            "sun_elevation_deg": setting.style.look(n).sun_elevation_deg,
         }
         for n, day in enumerate(DATES)
     ]

@@ -9,7 +9,7 @@ import numpy as np
 
 from cvpipe.world import blocks, compounds, layout, scene
 from cvpipe.world.canvas import Box
-from cvpipe.world.compounds import ROLL, Compound
+from cvpipe.world.compounds import ROLL, Compound, Roll
 from cvpipe.world.plants import Tree
 from cvpipe.world.scene import Clearance, Content, Plan
 from cvpipe.world.sky import Cloud
@@ -37,20 +37,20 @@ class Survey:
     clouds: tuple[list[Cloud], ...]
 
 
-def survey(style: Style, seed: int, size_m: float, cloudy_epochs: tuple[int, ...]) -> Survey:
-    """Plan a square district of `size_m`; equal arguments give equal plans."""
+def survey(style: Style, seed: int, size_m: float, cloudy_epochs: tuple[int, ...], roll: Roll = ROLL) -> Survey:
+    """Plan a square district of `size_m` with the sites of `roll`; equal arguments give equal plans."""
     rng = np.random.default_rng(seed)
     plan = Plan(style, rng)
     region = layout.covering(size_m, math.radians(style.angle_deg))
     streets = layout.street_plan(region, style.block_m, rng)
-    chosen = _chosen(streets.blocks, rng, size_m)
+    chosen = _chosen(streets.blocks, rng, size_m, roll)
     for block in streets.blocks:
         if block not in chosen.values():
             blocks.fill(plan, block, _use(plan, block))
     layout.lay_roads(plan, streets)
     built = tuple(
         compounds.compound(plan, chosen[n], case, shape) if n in chosen else None
-        for n, (case, shape) in enumerate(ROLL)
+        for n, (case, shape) in enumerate(roll)
         if n in chosen or case == "outside"
     )
     sites = [compound for compound in built if compound is not None]
@@ -58,21 +58,21 @@ def survey(style: Style, seed: int, size_m: float, cloudy_epochs: tuple[int, ...
     return Survey(*_in_time(plan, sites, size_m), built, clouds)
 
 
-def _chosen(all_blocks: tuple[Box, ...], rng: np.random.Generator, size_m: float) -> dict[int, Box]:
-    """Which block each entry of ROLL gets; entries for which no block is left are missing.
+def _chosen(all_blocks: tuple[Box, ...], rng: np.random.Generator, size_m: float, roll: Roll) -> dict[int, Box]:
+    """Which block each entry of `roll` gets; entries for which no block is left are missing.
 
     Sites under cloud come first and take the north-west, where the shadow of their cloud falls out of the scene.
     """
     free = [block for block in all_blocks if _suits(block, size_m)]
     free = [free[int(n)] for n in rng.permutation(len(free))]
     chosen: dict[int, Box] = {}
-    for number, (case, _) in enumerate(ROLL):
+    for number, (case, _) in enumerate(roll):
         if case == "cloud" and free:
             chosen[number] = min(free, key=lambda block: block.x + block.y)
             free.remove(chosen[number])
     clouds = list(chosen.values())
     clear = [b for b in free if all(math.hypot(b.x - c.x, b.y - c.y) > _CLOUD_REACH_M for c in clouds)]
-    for number, (case, _) in enumerate(ROLL):
+    for number, (case, _) in enumerate(roll):
         if case not in ("cloud", "outside") and clear:
             chosen[number] = _loneliest(clear, list(chosen.values()))
             clear.remove(chosen[number])

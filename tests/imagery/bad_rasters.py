@@ -259,6 +259,34 @@ def vrt_to_itself(folder: Path, _: WriteRaster) -> Path:
     return vrt(folder, "self_20230510.vrt", "self_20230510.vrt", relative=True)
 
 
+def vrt_in_a_circle(folder: Path, _: WriteRaster) -> Path:
+    vrt(folder, "other.part", "circle_20230510.vrt", relative=True)
+    return vrt(folder, "circle_20230510.vrt", "other.part", relative=True)
+
+
+def vrts_within_vrts(folder: Path, write: WriteRaster) -> Path:
+    inner = write(RGB, "inner.part")
+    for depth in range(9):
+        inner = vrt(folder, f"depth{depth}.part", inner.name, relative=True)
+    return vrt(folder, "deep_20230510.vrt", inner.name, relative=True)
+
+
+def vrt_to_a_vrt_to_the_network(folder: Path, _: WriteRaster) -> Path:
+    """The inner one has another ending, which keeps it out of a folder's scenes, and is a VRT all the same."""
+    vrt(folder, "inner_net.part", "/vsicurl/http://127.0.0.1:9/a.tif", relative=False)
+    return vrt(folder, "outer_20230510.vrt", "inner_net.part", relative=True)
+
+
+def vrt_to_a_vrt_to_nothing(folder: Path, _: WriteRaster) -> Path:
+    vrt(folder, "inner_lost.part", "gone.tif", relative=True)
+    return vrt(folder, "outer_lost_20230510.vrt", "inner_lost.part", relative=True)
+
+
+def vrt_to_a_web_service(folder: Path, write: WriteRaster) -> Path:
+    service = web_service_named_tif(folder, write)
+    return vrt(folder, "service_20230510.vrt", service.name, relative=True)
+
+
 def vrt_broken_off(folder: Path, _: WriteRaster) -> Path:
     return written(folder, "broken_20230510.vrt", b'<VRTDataset rasterXSize="200" rasterYSize="200"><SRS>EPSG:326')
 
@@ -390,6 +418,12 @@ BAD: tuple[Bad, ...] = (
     (vrt_in_small_letters, "points elsewhere"),
     (vrt_with_an_endless_name, "which is not there"),
     (vrt_named_tif, "points elsewhere"),
+    (vrt_to_itself, "refers to itself"),
+    (vrt_in_a_circle, "refers to itself"),
+    (vrts_within_vrts, "more than 8 VRTs within one another"),
+    (vrt_to_a_vrt_to_the_network, "points elsewhere"),
+    (vrt_to_a_vrt_to_nothing, "points to gone.tif, which is not there"),
+    (vrt_to_a_web_service, "is no raster but a text"),
     (vrt_broken_off, "no raster that GDAL can read"),
     (one_giant_tile, "GB of memory"),
     (giant_and_empty, "nothing in it"),
@@ -403,7 +437,6 @@ BAD_SCENES: tuple[Bad, ...] = (
     (half_of_its_tiles, "its pixels cannot be read"),
     (half_of_its_lines, "its pixels cannot be read"),
     (scrambled_pixels, "its pixels cannot be read"),
-    (vrt_to_itself, "its pixels cannot be read|no raster that GDAL can read"),
     (one_pixel, "too small"),
     (one_line, "too small"),
     (undated, "no acquisition date"),

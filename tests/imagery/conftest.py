@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from rasterio.errors import NotGeoreferencedWarning
 
 from cvpipe.geo import Grid
+from cvpipe.imagery import remote
 from cvpipe.imagery.reading import Patch
 
 #: A place in the west of Beijing (degrees), one on Java, south of the equator in the same UTM zone, and one in
@@ -62,6 +63,37 @@ def shared_pictures() -> Path:
     if not folder.is_dir():
         pytest.skip("the real pictures are not here (set CVPIPE_SHARED)")
     return folder
+
+
+@pytest.fixture
+def s3_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys for a server of our own, and nothing of the machine's."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_NO_SIGN_REQUEST"):
+        monkeypatch.delenv(name, raising=False)
+    settings = {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+
+
+@pytest.fixture
+def bucket(s3_keys: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:  # noqa: ARG001 - the environment
+    """A client of a server with the empty bucket `district`; the environment names the server and its keys."""
+    boto3 = pytest.importorskip("boto3", reason="boto3 is not installed (pip install 'cvpipe[s3]')")
+    moto_server = pytest.importorskip("moto.server", reason="moto is not installed")
+    monkeypatch.setattr(remote, "PAUSES_S", (0.05,))
+    server = moto_server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    client = boto3.client("s3")
+    client.create_bucket(Bucket="district")
+    yield client
+    server.stop()
 
 
 def metric_grid(width: int, height: int, pixel_m: float = 0.5) -> Grid:

@@ -1,11 +1,16 @@
-"""Servers on loopback to read scenes from: one that gives files in ranges, and fails as it is told."""
+"""Servers on loopback to read scenes from, which fail as they are told: of a folder's files, and before another.
+
+They run as threads. GDAL fetches what of a header does not lie in front while rasterio keeps all other threads waiting,
+so the files served must have their header in front, as COGs have.
+"""
 
 from __future__ import annotations
 
+import http.client
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,7 +37,7 @@ class Faults:
 
 @dataclass
 class FileServer:
-    """A server of a folder: its address, its faults, every request that it had (path, range), and its queries."""
+    """A server: its address, its faults, every request that it had (path, range), and its queries."""
 
     address: str
     faults: Faults
@@ -40,9 +45,59 @@ class FileServer:
     queries: list[tuple[str, dict[str, list[str]]]] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a server says where it does nothing wrong."""
+
+    code: int
+    body: bytes
+    headers: dict[str, str]
+
+
+Asked = BaseHTTPRequestHandler
+
+
 @contextmanager
 def file_server(folder: Path) -> Iterator[FileServer]:
     """Serve a folder on a free port of the loopback."""
+
+    def answer(asked: Asked) -> Answer:
+        file = folder / urlsplit(asked.path).path.lstrip("/")
+        if not file.is_file():
+            return Answer(404, b"sorry\n", {})
+        content = file.read_bytes()
+        wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", asked.headers.get("Range", ""))
+        if wanted is None:
+            return Answer(200, content, {"Accept-Ranges": "bytes"})
+        start, end = int(wanted[1]), min(int(wanted[2] or len(content) - 1), len(content) - 1)
+        if start >= len(content):
+            return Answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
+        return Answer(206, content[start : end + 1], {"Content-Range": f"bytes {start}-{end}/{len(content)}"})
+
+    with _server(answer) as running:
+        yield running
+
+
+@contextmanager
+def faulty_proxy(host: str, port: int) -> Iterator[FileServer]:
+    """Stand before another server, whose answers are handed on where no fault is told."""
+
+    def answer(asked: Asked) -> Answer:
+        body = asked.rfile.read(int(asked.headers.get("Content-Length", 0)))
+        behind = http.client.HTTPConnection(host, port, timeout=10)
+        behind.request(asked.command, asked.path, body, dict(asked.headers))
+        got = behind.getresponse()
+        content = got.read()
+        headers = {n: v for n, v in got.getheaders() if n.lower() not in ("transfer-encoding", "connection", "date")}
+        behind.close()
+        return Answer(got.status, content, headers)
+
+    with _server(answer) as running:
+        yield running
+
+
+@contextmanager
+def _server(answer: Callable[[Asked], Answer]) -> Iterator[FileServer]:
     running = FileServer("", Faults(), [])
     faults, requests = running.faults, running.requests
 
@@ -55,6 +110,8 @@ def file_server(folder: Path) -> Iterator[FileServer]:
         def do_GET(self) -> None:
             self._answer(with_body=True)
 
+        do_PUT = do_POST = do_DELETE = do_GET  # noqa: N815 - the names that http.server calls
+
         def log_message(self, format: str, *args: Any) -> None:
             """Keep quiet."""
 
@@ -65,13 +122,7 @@ def file_server(folder: Path) -> Iterator[FileServer]:
                 running.queries.append((path, parse_qs(urlsplit(self.path).query)))
             time.sleep(faults.delay_s)
             code = self._fault(path)
-            file = folder / path.lstrip("/")
-            if code is None and not file.is_file():
-                code = 404
-            if code is not None:
-                self._send(code, b"sorry\n", with_body, {})
-                return
-            self._send_file(path, file.read_bytes(), with_body)
+            self._send(answer(self) if code is None else Answer(code, b"sorry\n", {}), path, with_body=with_body)
 
         def _fault(self, path: str) -> int | None:
             for part, code in faults.always.items():
@@ -82,37 +133,30 @@ def file_server(folder: Path) -> Iterator[FileServer]:
                     return codes.pop(0)
             return None
 
-        def _send_file(self, path: str, content: bytes, with_body: bool) -> None:
-            wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-            if wanted is None:
-                self._send(200, content, with_body, {"Accept-Ranges": "bytes"}, path)
-                return
-            start, end = int(wanted[1]), min(int(wanted[2] or len(content) - 1), len(content) - 1)
-            if start >= len(content):
-                self._send(416, b"", with_body, {"Content-Range": f"bytes */{len(content)}"})
-                return
-            span = {"Content-Range": f"bytes {start}-{end}/{len(content)}"}
-            self._send(206, content[start : end + 1], with_body, span, path)
-
-        def _send(self, code: int, body: bytes, with_body: bool, headers: dict[str, str], path: str = "") -> None:
-            self.send_response(code)
-            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+        def _send(self, told: Answer, path: str, *, with_body: bool) -> None:
+            self.send_response(told.code)
+            for name, value in {"Content-Length": str(len(told.body)), **told.headers}.items():
                 self.send_header(name, value)
             self.end_headers()
-            if not with_body:
-                return
+            if with_body and not self._break_off(told, path):
+                self.wfile.write(told.body)
+
+        def _break_off(self, told: Answer, path: str) -> bool:
+            """Say nothing more, or half of it, where that is told of the path."""
+            if told.code >= 400:
+                return False
             for part in faults.stall_s:
                 if part in path:
                     time.sleep(faults.stall_s[part])
                     self.close_connection = True
-                    return
+                    return True
             for part, left in faults.cut.items():
-                if part in path and left and len(body) > 1:
+                if part in path and left and len(told.body) > 1:
                     faults.cut[part] = left - 1
-                    self.wfile.write(body[: len(body) // 2])
+                    self.wfile.write(told.body[: len(told.body) // 2])
                     self.close_connection = True
-                    return
-            self.wfile.write(body)
+                    return True
+            return False
 
     class Server(ThreadingHTTPServer):
         daemon_threads = True

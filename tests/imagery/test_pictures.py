@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import cv2
 import numpy as np
@@ -13,7 +15,8 @@ from shapely.geometry import Point, box
 from cvpipe.errors import InputError
 from cvpipe.geo import WGS84, Grid, reproject
 from cvpipe.imagery.chips import NO_DATA_GREY, shared_stretch, side_by_side, with_outlines, write_jpeg, write_png
-from cvpipe.imagery.radiometry import matched
+from cvpipe.imagery.radiometry import matched, relighting
+from cvpipe.settings import Light
 
 from .conftest import metric_grid, patch_of
 
@@ -95,6 +98,36 @@ def test_light_is_matched_and_change_is_kept() -> None:
     off = np.abs(after.astype(int) - before)[same].mean()
     assert np.abs(result - before)[same].mean() < off / 4
     assert result[30:40, 30:40].min() > 215
+
+
+def test_histograms_are_matched_and_change_is_kept() -> None:
+    """The later epoch has another gamma, which moments cannot undo."""
+    rng = np.random.default_rng(6)
+    before = rng.integers(60, 180, (120, 120, 3), dtype=np.uint8)
+    after = (255 * (before / 255.0) ** 1.4).astype(np.uint8)
+    after[20:50, 20:50] = 230
+    same = np.ones((120, 120), bool)
+    same[20:50, 20:50] = False
+    off = {
+        light: np.abs(matched(patch_of(after), patch_of(before), light).pixels.astype(int) - before)[same].mean()
+        for light in get_args(Light)
+    }
+    assert off["none"] == pytest.approx(np.abs(after.astype(int) - before)[same].mean())
+    assert off["histogram"] < 2 < off["moments"] < off["none"]
+    found = matched(patch_of(after), patch_of(before), "histogram").pixels
+    assert found[30:40, 30:40].min() > 215
+
+
+def test_one_change_of_light_holds_for_every_part() -> None:
+    """What is found on one part of the ground is put on another, near infrared left as it is."""
+    rng = np.random.default_rng(6)
+    before = rng.integers(60, 180, (120, 120, 3), dtype=np.uint8)
+    after = (before * 0.8 + 5).astype(np.uint8)
+    relit = relighting([(patch_of(before), patch_of(after))], "moments")
+    plane = np.full((120, 120), 7, np.float32)
+    part = relit(replace(patch_of(after), nir=plane, red=plane))
+    assert np.abs(part.pixels.astype(int) - before).mean() < 3
+    assert part.nir is plane
 
 
 def test_too_little_common_ground_is_left_alone() -> None:

@@ -81,6 +81,93 @@ def test_the_mask_of_a_jpeg_cog_is_obeyed(
     assert patch.valid[:, 201:].all()
 
 
+COG_TYPES = ["deflate", "zstd", "lzw"]
+
+
+@pytest.mark.parametrize("compress", [*COG_TYPES, "webp"])
+def test_the_alpha_of_a_cog_is_obeyed(
+    write_raster: WriteRaster, picture: NDArray[np.uint8], tmp_path: Path, compress: str
+) -> None:
+    alpha = np.full((1, SIZE, SIZE), 255, np.uint8)
+    alpha[:, 100:300] = 0
+    plain = write_raster(np.concatenate([picture, alpha]), photometric="RGB", alpha="yes")
+    path = converted(plain, tmp_path / "rgba", "COG", {"compress": compress})
+    with SceneReader(path) as reader:
+        patch = reader.read(reader.grid)
+        coarse = reader.read(Grid(reader.grid.crs, reader.grid.transform * Affine.scale(4), SIZE // 4, SIZE // 4))
+    assert np.array_equal(patch.valid, alpha[0] > 0)
+    assert not coarse.valid[27:73].any()
+    assert coarse.valid[78:].all()
+    assert patch.nir is None
+
+
+@pytest.mark.parametrize("compress", COG_TYPES)
+def test_16_bit_with_near_infrared(
+    write_raster: WriteRaster, picture: NDArray[np.uint8], tmp_path: Path, compress: str
+) -> None:
+    """Colours are stretched, near infrared and red stay as they are stored; nodata holds for all."""
+    deep = np.concatenate([picture, picture[:1]]).astype(np.uint16) * 30
+    deep[3] += 500
+    deep[:, :50] = 0
+    path = converted(write_raster(deep, nodata=0), tmp_path / "rgbn", "COG", {"compress": compress})
+    with SceneReader(path) as reader:
+        patch = reader.read(reader.grid)
+        half = reader.read(Grid(reader.grid.crs, reader.grid.transform * Affine.scale(2), SIZE // 2, SIZE // 2))
+    assert not patch.valid[:50].any()
+    assert patch.valid[50:].all()
+    assert (patch.pixels.min(), patch.pixels.max()) == (0, 255)
+    assert patch.nir is not None
+    assert patch.red is not None
+    assert np.array_equal(patch.nir[50:], deep[3, 50:].astype(np.float32))
+    assert np.array_equal(patch.nir[50:] - patch.red[50:], np.full((SIZE - 50, SIZE), 500, np.float32))
+    assert half.nir is not None
+    assert half.red is not None
+    assert np.abs(half.nir[30:] - half.red[30:] - 500).max() <= 1.5  # overviews are whole numbers
+
+
+def test_grey_with_alpha_of_16_bit(write_raster: WriteRaster, picture: NDArray[np.uint8]) -> None:
+    alpha = np.full((SIZE, SIZE), 65535, np.uint16)
+    alpha[:, 400:] = 20000  # less than half
+    grey = np.stack([picture[0].astype(np.uint16) * 200, alpha])
+    with SceneReader(write_raster(grey, photometric="MINISBLACK", alpha="yes")) as reader:
+        patch = reader.read(reader.grid)
+    assert np.array_equal(patch.valid, alpha > 32767)
+    assert (patch.pixels[:, :, 0] == patch.pixels[:, :, 2]).all()
+
+
+@pytest.mark.parametrize("inside", [True, False])
+def test_a_mask_beside_or_inside_the_file(write_raster: WriteRaster, picture: NDArray[np.uint8], inside: bool) -> None:
+    path = write_raster(picture, photometric="RGB")
+    mask = np.full((SIZE, SIZE), 255, np.uint8)
+    mask[200:260] = 0
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=inside), rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(mask)
+    assert path.with_suffix(".tif.msk").exists() is not inside
+    with SceneReader(path) as reader:
+        patch = reader.read(reader.grid)
+        moved = reader.read(reader.grid.shifted(0.5, 0.5))
+    assert np.array_equal(patch.valid, mask > 0)
+    assert not moved.valid[200:259].any()
+    assert moved.valid[264:-1, :-1].all()
+
+
+def test_a_bigtiff_is_one(write_raster: WriteRaster, picture: NDArray[np.uint8]) -> None:
+    path = write_raster(picture, bigtiff="yes", photometric="RGB")
+    assert path.read_bytes()[:4] == b"II+\0"
+    with SceneReader(path) as reader:
+        assert np.array_equal(reader.read(reader.grid).pixels, np.moveaxis(picture, 0, 2))
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "int16", "uint32", "float32", "float64"])
+def test_every_type_of_pixel_keeps_its_order(write_raster: WriteRaster, picture: NDArray[np.uint8], dtype: str) -> None:
+    """The darkest and the lightest hundredth are black and white; between them nothing changes places."""
+    with SceneReader(write_raster(picture.astype(dtype) * 3, photometric="RGB")) as reader:
+        patch = reader.read(reader.grid)
+    green = patch.pixels[:, :, 1].ravel()[np.argsort(picture[1].ravel(), kind="stable")].astype(int)
+    assert (np.diff(green) >= 0).all()
+    assert (green[0], green[-1]) == (0, 255)
+
+
 def converted(source: Path, target: Path, driver: str, options: dict[str, str]) -> Path:
     """The raster in another format; the test is left out where GDAL cannot write it."""
     if driver not in raster_driver_extensions().values() and driver != "COG":

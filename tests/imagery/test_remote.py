@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -13,7 +14,6 @@ import pytest
 import rasterio
 import rasterio.shutil
 from numpy.typing import NDArray
-from rasterio.enums import Resampling
 
 from cvpipe.errors import SceneError
 from cvpipe.geo import Window
@@ -29,12 +29,13 @@ PIXELS = np.random.default_rng(3).integers(1, 255, (3, SIDE, SIDE), dtype=np.uin
 
 
 def write_cog(path: Path) -> Path:
-    """A tiled raster of noise with overviews, so large that no first request holds all of it."""
+    """A raster of noise with overviews, its whole header in front, so large that no first request holds all of it."""
     profile = {"driver": "GTiff", "count": 3, "height": SIDE, "width": SIDE, "dtype": "uint8", "crs": "EPSG:32650"}
-    tiles = {"tiled": True, "blockxsize": 256, "blockysize": 256, "compress": "deflate"}
-    with rasterio.open(path, "w", **profile, **tiles, transform=ORIGIN) as out:
+    plain = path.with_name("plain.tif")
+    with rasterio.open(plain, "w", **profile, transform=ORIGIN, photometric="RGB") as out:
         out.write(PIXELS)
-        out.build_overviews([2, 4], Resampling.average)
+    rasterio.shutil.copy(plain, path, driver="COG", compress="deflate", blocksize=256, overview_resampling="average")
+    plain.unlink()
     return path
 
 
@@ -81,6 +82,31 @@ def test_a_window_costs_its_tiles_and_not_the_file(server: FileServer, folder: P
     got = sum(int(end) - int(start) + 1 for start, end in spans)
     assert spans, "ranges were asked for"
     assert got < 0.6 * (folder / "a_20230510.tif").stat().st_size
+
+
+def test_overviews_are_found_and_read(server: FileServer, folder: Path) -> None:
+    """The parts of a header at the end of a file, too."""
+    with SceneReader(f"{server.address}/a_20230510.tif") as reader, SceneReader(folder / "a_20230510.tif") as local:
+        server.requests.clear()
+        coarse = reader.overview(SIDE // 4)
+        assert (coarse.pixels == local.overview(SIDE // 4).pixels).all()
+    got = sum(int(end) - int(start) + 1 for start, end in (r[6:].split("-") for _, r in server.requests if r))
+    assert 0 < got < 0.3 * (folder / "a_20230510.tif").stat().st_size
+
+
+def test_opening_from_a_slow_server_holds_no_one_up(server: FileServer, folder: Path) -> None:
+    """While one thread waits for a server, others open and read files."""
+    server.faults.delay_s = 1.0
+    slow = threading.Thread(target=lambda: describe(f"{server.address}/a_20230510.tif"))
+    slow.start()
+    time.sleep(0.2)
+    started = time.monotonic()
+    with SceneReader(folder / "a_20230510.tif") as reader:
+        reader.read(reader.grid.window(CORNER))
+    assert time.monotonic() - started < 1.0
+    assert slow.is_alive()
+    server.faults.delay_s = 0.0
+    slow.join()
 
 
 FAULTS: dict[str, Callable[[FileServer], None]] = {

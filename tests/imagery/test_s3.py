@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,38 +9,12 @@ import numpy as np
 import pytest
 
 from cvpipe.errors import SceneError
-from cvpipe.imagery import SceneReader, describe, remote
+from cvpipe.imagery import SceneReader, describe
+from cvpipe.imagery.places import listed
 
 from .conftest import WriteRaster
 
-boto3 = pytest.importorskip("boto3", reason="boto3 is not installed (pip install 'cvpipe[s3]')")
-moto_server = pytest.importorskip("moto.server", reason="moto is not installed")
-
 RGB = np.random.default_rng(5).integers(1, 255, (3, 300, 300), dtype=np.uint8)
-
-
-@pytest.fixture
-def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A client of a server with the empty bucket `district`; the environment names the server and its keys."""
-    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_S3", "AWS_NO_SIGN_REQUEST"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(remote, "PAUSES_S", (0.05,))
-    server = moto_server.ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    settings = {
-        "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        "AWS_ACCESS_KEY_ID": "key",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    client = boto3.client("s3")
-    client.create_bucket(Bucket="district")
-    yield client
-    server.stop()
 
 
 def test_a_scene_in_a_bucket_is_the_file_that_was_put_there(bucket: Any, write_raster: WriteRaster) -> None:
@@ -68,3 +41,25 @@ def test_what_is_no_raster_is_told(bucket: Any, tmp_path: Path) -> None:
     bucket.upload_file(str(notes), "district", "notes_20230510.tif")
     with pytest.raises(SceneError, match="no raster that GDAL can read"):
         describe("s3://district/notes_20230510.tif")
+
+
+def test_a_bucket_is_listed_with_stamps_that_follow_the_content(bucket: Any, write_raster: WriteRaster) -> None:
+    path = write_raster(RGB)
+    for key in ("new/a_20230510.tif", "new/deep/b_20230511.tif", "other/c_20230512.tif"):
+        bucket.upload_file(str(path), "district", key)
+    bucket.put_object(Bucket="district", Key="new/notes.txt", Body=b"no raster")
+    first = listed("s3://district/new/")
+    assert [found.address for found in first] == [
+        f"s3://district/new/{n}" for n in ("a_20230510.tif", "deep/b_20230511.tif")
+    ]
+    assert all(found.is_whole for found in first)
+    assert listed("s3://district/new/") == first
+    bucket.put_object(Bucket="district", Key="new/a_20230510.tif", Body=path.read_bytes()[::-1])
+    changed = listed("s3://district/new/")
+    assert [one.stamp == other.stamp for one, other in zip(first, changed, strict=True)] == [False, True]
+
+
+@pytest.mark.usefixtures("bucket")
+def test_a_bucket_that_is_not_there_cannot_be_listed() -> None:
+    with pytest.raises(SceneError, match="cannot be listed"):
+        listed("s3://nowhere/new/")

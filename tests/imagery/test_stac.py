@@ -19,7 +19,7 @@ from shapely.geometry import shape
 from cvpipe.domain import Site
 from cvpipe.errors import SceneError
 from cvpipe.geo import area_m2
-from cvpipe.imagery import describe
+from cvpipe.imagery import describe, remote
 from cvpipe.imagery.stac import Query, acquired, asset_address, is_document, items_at
 from cvpipe.ledger import Workspace
 from tests.ledger.commands import Told, run_command
@@ -217,6 +217,70 @@ def test_what_is_no_stac_is_told(tmp_path: Path, content: str, said: str) -> Non
     document.write_text(content)
     with pytest.raises(SceneError, match=said):
         list(items_at(str(document), Query()))
+
+
+def catalogue(links: list[dict[str, str]]) -> str:
+    document = {"type": "Catalog", "id": "c", "stac_version": "1.0.0", "description": "", "links": links}
+    return json.dumps(document)
+
+
+@pytest.mark.parametrize("kind", ["catalogue", "item collection"])
+def test_no_more_items_are_taken_than_the_limit_says(tmp_path: Path, kind: str) -> None:
+    """The first of them come all the same; how to get at the others is told."""
+    document = tmp_path / "c.json"
+    if kind == "catalogue":
+        for n in range(5):
+            (tmp_path / f"{n}.json").write_text(json.dumps(item(f"i{n}")))
+        document.write_text(catalogue([{"rel": "item", "href": f"{n}.json"} for n in range(5)]))
+    else:
+        document.write_text(json.dumps({"type": "FeatureCollection", "features": [item(f"i{n}") for n in range(5)]}))
+    assert len(list(items_at(str(document), Query(limit=5)))) == 5
+    got: list[pystac.Item] = []
+    with pytest.raises(SceneError, match=r"holds more than 3 items, of which the first 3 were taken.*--limit"):
+        got.extend(items_at(str(document), Query(limit=3)))
+    assert [one.id for one in got] == ["i0", "i1", "i2"]
+
+
+def test_the_limit_of_the_command(cvpipe: Cvpipe, write_raster: WriteRaster, tmp_path: Path) -> None:
+    features = []
+    for n in range(3):
+        path = write_raster(RGB + np.uint8(n), f"{n}.tif")
+        features.append(item(f"i{n}", visual={"href": str(path), "type": TIFF}))
+    (tmp_path / "all.json").write_text(json.dumps({"type": "FeatureCollection", "features": features}))
+    told = cvpipe("add", tmp_path / "all.json", "--limit", "2")
+    assert (told.code, "2 scenes added, 0 known already, 1 refused" in told.stdout) == (1, True)
+    assert "holds more than 2 items" in told.stderr
+
+
+def test_a_catalogue_that_holds_itself_ends(tmp_path: Path) -> None:
+    document = tmp_path / "c.json"
+    (tmp_path / "i.json").write_text(json.dumps(item("i")))
+    links = [{"rel": "child", "href": "c.json"}, {"rel": "item", "href": "i.json"}]
+    document.write_text(catalogue(links))
+    with pytest.raises(SceneError, match=r"holds more than 20 items|is no STAC document"):
+        list(items_at(str(document), Query(limit=20)))
+
+
+def test_a_catalogue_is_walked_through_passing_faults(
+    tmp_path: Path, server: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote, "PAUSES_S", (0.05, 0.1))
+    (tmp_path / "i.json").write_text(json.dumps(item("i")))
+    (tmp_path / "c.json").write_text(catalogue([{"rel": "item", "href": "i.json"}]))
+    server.faults.status.update({"i.json": [500, 503], "c.json": [502]})
+    assert [one.id for one in items_at(f"{server.address}/c.json", Query())] == ["i"]
+
+
+def test_a_signed_address_is_shown_without_its_key(
+    cvpipe: Cvpipe, write_raster: WriteRaster, server: FileServer
+) -> None:
+    """Nowhere: not when it is added, listed, or checked."""
+    write_raster(RGB, "one_20230510.tif")
+    said = [cvpipe("add", f"{server.address}/one_20230510.tif?sig=secret")]
+    said += [cvpipe(*words) for words in (("list",), ("list", "--json"), ("check",), ("check", "--json"))]
+    assert [told.code for told in said] == [0] * 5
+    assert "secret" not in "".join(told.stdout + told.stderr for told in said)
+    assert "one_20230510.tif" in said[2].stdout
 
 
 def test_keys_of_addresses_are_not_told(tmp_path: Path, server: FileServer) -> None:

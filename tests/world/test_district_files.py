@@ -15,8 +15,7 @@ from cvpipe.domain import SURFACE_COLOURS, Surface
 from cvpipe.errors import UsageError
 from cvpipe.geo import WGS84, transformer
 from cvpipe.ledger import read_sites
-from cvpipe.world import District, draw_district
-from cvpipe.world import district as world_district
+from cvpipe.world import District, Setting, draw_district
 
 
 def _pixels(path: Path) -> np.ndarray[Any, Any]:
@@ -45,11 +44,11 @@ def test_masks_carry_the_colours_and_names_of_their_codes(district: District) ->
     assert {Surface.STRUCTURE, Surface.BARE, Surface.VEGETATION, Surface.PAVED} <= present
 
 
-def test_recorded_shift_is_in_the_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_recorded_shift_is_in_the_pixels(tmp_path: Path) -> None:
     """The same district without shifts lies exactly the recorded way beside the one with them."""
     moved = draw_district(tmp_path / "moved", seed=5, size_m=500, gsd_m=1.0)
-    monkeypatch.setattr(world_district, "SHIFTS_PX", ((0.0, 0.0),) * 3)
-    still = draw_district(tmp_path / "still", seed=5, size_m=500, gsd_m=1.0)
+    unmoved = Setting(shifts_px=((0.0, 0.0),) * 3)
+    still = draw_district(tmp_path / "still", seed=5, size_m=500, gsd_m=1.0, setting=unmoved)
     told = [epoch["shift_px"] for epoch in json.loads(moved.truth.read_text(encoding="utf-8"))["epochs"]]
     assert told[0] == [0.0, 0.0]
     for here, there, shift in zip(still.scenes, moved.scenes, told, strict=True):
