@@ -51,7 +51,7 @@ Move = NDArray[np.float64]
 #: figures.
 PLACES = {
     "eval": ("eval/fotbcd_public", "eval/levir_public", "eval/xbd_public"),
-    "tune": ("pairs_unlabelled/six_sensors",),
+    "tune": ("pairs_unlabelled/six_sensors", "eval/joplin_tornado"),
 }
 
 #: Rim cut off after a picture was moved, so that no mirrored ground is shown: 12 px of shift, and what 1.5° move the

@@ -362,21 +362,25 @@ class _Blocks:
         )
 
     def scores_at(self, field: _Field) -> NDArray[np.float64]:
-        """Of each block the score (n,) at its place in the field."""
-        fine = self.fine_maps(field)
-        middle = fine.shape[1] // 2
-        return np.asarray(fine[:, middle, middle], np.float64)
+        """Of each block the score (n,) at its place in the field: the middle of `fine_maps`."""
+        across, down = self._phases(field)
+        return np.asarray(np.einsum("nij,ni,nj->n", self.spectra, down, across).real, np.float64)
 
     def fine_maps(self, field: _Field) -> Maps:
         """Scores (n, 21, 21) around each block's place in the field, in steps of `FINE_STEP`."""
+        across, down = self._phases(field)
+        waves = _waves()
+        moved = self.spectra * down[:, :, None] * across[:, None, :]
+        return np.asarray((waves @ moved @ waves.T).real, np.float32)
+
+    def _phases(self, field: _Field) -> tuple[Complex, Complex]:
+        """What moves each block's spectrum to its place in the field, along x and along y (n, 64)."""
         frequencies = np.fft.fftfreq(BLOCK + 2 * REACH)
         across, down = (
             np.exp(2j * np.pi * np.outer(line + REACH, frequencies)).astype(np.complex64)
             for line in field.at(self.centres).T
         )
-        waves = _waves()
-        moved = self.spectra * down[:, :, None] * across[:, None, :]
-        return np.asarray((waves @ moved @ waves.T).real, np.float32)
+        return across, down
 
 
 def _best_guess(blocks: _Blocks) -> _Guess:
@@ -441,13 +445,16 @@ def _bent(blocks: _Blocks, field: _Field) -> _Field:
     bent = _with_bend(blocks, level, np.ones(len(blocks.maps), bool))
     if not BEND_LIMITS[0] <= _largest_bend(bent) <= BEND_LIMITS[1]:
         return field
+    scores = blocks.scores_at(level)
+    least = MIN_BEND_GAIN * max(float(scores.mean()), 0.0)
+    if float(np.mean(blocks.scores_at(bent) - scores)) < least:  # not even where it was found
+        return field
     gains = np.zeros(len(blocks.maps))
     for keep in _folds(blocks.centres):
         others, without = _with_bend(blocks, level, keep), blocks.only(~keep)
-        gains[~keep] = without.scores_at(others) - without.scores_at(level)
+        gains[~keep] = without.scores_at(others) - scores[~keep]
     parts = [float(gains[~keep].mean()) for keep in _left_out(blocks.centres)]
     error = float(np.std(parts, ddof=1)) / math.sqrt(len(parts))
-    least = MIN_BEND_GAIN * max(float(blocks.scores_at(level).mean()), 0.0)
     return bent if gains.mean() > max(MIN_BEND_SIGMAS * error, least) else field
 
 

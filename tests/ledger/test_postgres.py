@@ -36,7 +36,7 @@ def test_an_empty_database_gets_its_tables_once(empty_database: str) -> None:
         Ledger.open(empty_database)
     with Ledger.create(empty_database) as ledger:
         samples.fill(ledger)
-    with pytest.raises(LedgerError, match="already holds alembic_version, assessments"):
+    with pytest.raises(LedgerError, match="already holds accounts, alembic_version, assessments"):
         Ledger.create(empty_database)
     with Ledger.open(empty_database) as again:
         assert len(again.sites()) == 2
