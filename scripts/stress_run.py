@@ -49,8 +49,8 @@ DAYS = (date(2023, 5, 1), date(2024, 5, 1), date(2025, 5, 1))
 #: Sheds of 30 × 40 pixels stand on a lattice of this spacing, pixels; a site is a shed with 10 pixels around.
 SPACING_PX = (60, 70)
 
-#: Fractions may differ by so much, relative and absolute: single-precision alignment is not the same to the last bit
-#: from one process to the next, as the order of its sums follows where arrays happen to lie in memory.
+#: Fractions may differ by so much, relative and absolute: shifts come out about 1e-6 px apart between two reads of the
+#: same pixels; why is not known.
 TOLERANCE = 1e-3
 OUTLINE_TOLERANCE_DEG = 1e-8
 
