@@ -63,6 +63,7 @@ class Reader:
     def enter(self, name: str) -> None:
         """Fill in the form that is on the screen."""
         self.name = name
+        self.page.wait_for_function("() => document.activeElement?.matches('input')")
         self.page.keyboard.type(name)
         self.page.keyboard.press("Tab")
         self.page.keyboard.type(PASSWORD)
@@ -75,11 +76,9 @@ class Reader:
 
     def shown(self, other_than: str = "") -> str:
         """Wait until an item is painted, another one than the one named; returns its name."""
-        wait = (
-            f"() => document.documentElement.dataset.shown && document.documentElement.dataset.shown !== {other_than!r}"
-        )
-        self.page.wait_for_function(wait)
-        return str(self.page.evaluate("document.documentElement.dataset.shown"))
+        here = "document.documentElement?.dataset.shown"  # while a page gives way to the next there is no element
+        painted = self.page.wait_for_function(f"() => {here} && {here} !== {other_than!r} && {here}")
+        return str(painted.json_value())
 
     def press(self, key: str) -> str:
         """One key, and the item that comes next."""
