@@ -19,7 +19,6 @@ import hashlib
 import multiprocessing
 import os
 import random
-import signal
 import tempfile
 import time
 from collections import Counter
@@ -36,6 +35,7 @@ from cvpipe.domain import Assessment, Decision, Outcome, Question, Scene
 from cvpipe.ledger import Ledger, site_as_plain
 from cvpipe.ledger.columns import canonical_json
 from cvpipe.ledger.encoding import measurements_as_plain, verdict_as_plain
+from scripts.killing import killed
 from tests.ledger import samples
 from tests.ledger.postgres import running_server
 
@@ -115,7 +115,8 @@ def kill(new_place: NewPlace, kills: int, sites: int, seed: int = 0) -> Killed:
     place, written = prepared(new_place(), sites), 0
     while done < kills and not problems:
         # A little more than what is left takes: some kills hit the end of the run, some writers get through.
-        was_killed = _killed(place, rng.uniform(0, lasts * (1.2 - written / sites)))
+        after_s = rng.uniform(0, lasts * (1.2 - written / sites))
+        was_killed = killed(_PROCESSES, _write, place, after_s, start_s=_START_SECONDS)
         written, found = _state(place)
         problems += [f"after kill {done}: {problem}" for problem in found]
         done += was_killed
@@ -170,21 +171,6 @@ def assessment_as_text(assessment: Assessment) -> str:
             "changes": [[c.kind, c.geometry.wkt, c.area_m2, c.probability] for c in assessment.changes],
         }
     )
-
-
-def _killed(place: Place, after_s: float) -> bool:
-    """Let a process write, and kill it `after_s` after it began to; False when it was through by then."""
-    began = _PROCESSES.Event()
-    writer = _PROCESSES.Process(target=_write, args=(place, began))
-    writer.start()
-    assert began.wait(_START_SECONDS), "the writer did not begin"
-    writer.join(after_s)
-    writer.kill()
-    writer.join()
-    if writer.exitcode == 0:
-        return False
-    assert writer.exitcode == -signal.SIGKILL, f"the writer ended with {writer.exitcode}"
-    return True
 
 
 def _write(place: Place, began: Event) -> None:

@@ -19,7 +19,6 @@ import math
 import multiprocessing
 import os
 import random
-import signal
 import tempfile
 import time
 from collections import Counter
@@ -41,6 +40,7 @@ from cvpipe.network.probabilities import Probabilities
 from cvpipe.run import RunSummary, job
 from cvpipe.run.lease import holder_of
 from scripts import stress_ledger
+from scripts.killing import killed
 from tests.detect.conftest import ORIGIN, RED, UTM, chequers, write_geotiff
 from tests.detect.networks import PaintedNetwork, Pixels
 
@@ -118,7 +118,8 @@ def kill(folder: Path, kills: int, sites: int, seed: int = 0) -> Killed:
     done, ledgers, by_written, problems = 0, 0, Counter[int](), list[str]()
     workspace, written = new(), 0
     while done < kills and not problems:
-        was_killed = _killed(workspace, rng.uniform(0, lasts * (1.3 - written / whole)))
+        after_s = rng.uniform(0, lasts * (1.3 - written / whole))
+        was_killed = killed(_PROCESSES, _run, workspace.folder, after_s, start_s=_START_SECONDS)
         written = _written(workspace)
         problems += [f"after kill {done}: {problem}" for problem in _troubles(workspace)]
         done += was_killed
@@ -177,21 +178,6 @@ def difference(one: object, other: object, where: str = "") -> str | None:
     else:
         same = one == other
     return None if same else f"{where}: {str(one)[:200]} and {str(other)[:200]}"
-
-
-def _killed(workspace: Workspace, after_s: float) -> bool:
-    """Let a process run the job, and kill it `after_s` after it began to; False when it was through by then."""
-    began = _PROCESSES.Event()
-    process = _PROCESSES.Process(target=_run, args=(workspace.folder, began))
-    process.start()
-    assert began.wait(_START_SECONDS), "the run did not begin"
-    process.join(after_s)
-    process.kill()
-    process.join()
-    if process.exitcode == 0:
-        return False
-    assert process.exitcode == -signal.SIGKILL, f"the run ended with {process.exitcode}"
-    return True
 
 
 def _run(folder: Path, began: Event) -> None:

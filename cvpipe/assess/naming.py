@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import ClassVar, Final
 
 from cvpipe.assess.criteria import Language
 from cvpipe.domain import ChangeKind, Move, Outcome, Question, SiteStatus
@@ -53,11 +54,20 @@ _MOVES: Final[dict[Move, tuple[str, str]]] = {
 
 
 class Names:
-    """What the words of the domain are called in one language."""
+    """What the words of the domain are called in one language; a room's own words (`PAGE`) are attributes."""
+
+    #: (English, Chinese) by key.
+    PAGE: ClassVar[Mapping[str, tuple[str, str]]] = {}
 
     def __init__(self, lang: Language) -> None:
         self.lang: Language = lang
         self._column = 1 if lang == "zh" else 0
+
+    def __getattr__(self, key: str) -> str:
+        try:
+            return self.PAGE[key][self._column]
+        except KeyError:
+            raise AttributeError(key) from None
 
     def question(self, question: Question) -> str:
         """Name of a question."""

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from cvpipe.cli import console
-from cvpipe.cli.workspace import JsonOption, WorkspaceOption
+from cvpipe.cli.workspace import JsonOption, WorkspaceOption, day_of
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="Its name.", show_default=False)]
 
@@ -57,7 +57,7 @@ def add(
     from cvpipe.domain import Campaign
     from cvpipe.ledger import Workspace
 
-    campaign = Campaign(name, _day(starts), _day(ends), target_sites, target_demolition_m2, target_green_m2)
+    campaign = Campaign(name, day_of(starts), day_of(ends), target_sites, target_demolition_m2, target_green_m2)
     with Workspace.open(workspace).ledger() as ledger:
         written = ledger.put_campaign(campaign)
     console.out.print(f"campaign {name}: {'written' if written else 'unchanged'}", markup=False)
@@ -74,9 +74,5 @@ def batch(
     from cvpipe.ledger import Workspace
 
     with Workspace.open(workspace).ledger() as ledger:
-        written = ledger.put_batch(Batch(name, campaign, _day(due)))
+        written = ledger.put_batch(Batch(name, campaign, day_of(due)))
     console.out.print(f"batch {name}: {'written' if written else 'unchanged'}", markup=False)
-
-
-def _day(moment: datetime | None) -> date | None:
-    return moment.date() if moment else None

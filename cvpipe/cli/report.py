@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cvpipe.cli import console
-from cvpipe.cli.workspace import WorkspaceOption
+from cvpipe.cli.workspace import WorkspaceOption, day_of
 from cvpipe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def report(
     from cvpipe.ledger import Workspace
     from cvpipe.report import AreaUnit, Look, Scope
 
-    scope = Scope(campaign or "", batch or "", owner_system or "", sub_district or "", _day(since), _day(until))
+    scope = Scope(campaign or "", batch or "", owner_system or "", sub_district or "", day_of(since), day_of(until))
     look = Look(lang.value, AreaUnit(area_unit.value), pictures)
     if dossier and public is not None:
         raise UsageError("--dossier and --public exclude each other", remedy="Call the command twice.")
@@ -185,10 +185,6 @@ def _campaign(place: Workspace, ledger: Ledger, scope: Scope) -> Campaign:
     settings = place.settings()
     narrowed = bool(scope.batch or scope.owner_system or scope.sub_district)
     return Campaign(settings.campaign, None if narrowed else settings.campaign_target)
-
-
-def _day(given: datetime | None) -> date | None:
-    return given.date() if given else None
 
 
 def _names(formats: str, known: tuple[str, ...]) -> list[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cvpipe.cli import console
-from cvpipe.cli.workspace import JsonOption, WorkspaceOption
+from cvpipe.cli.workspace import JsonOption, WorkspaceOption, day_of
 from cvpipe.errors import CvpipeError, InputError, RunFailedError, SceneError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def add(
     failed: list[CvpipeError] = []
     new = known = 0
     with Workspace.open(workspace).ledger() as ledger:
-        wanted = _Wanted(_day(acquired), asset, tuple(collection or ()), _day(since), _day(until), limit)
+        wanted = _Wanted(day_of(acquired), asset, tuple(collection or ()), day_of(since), day_of(until), limit)
         found = list(_found(places, wanted, ledger, failed))
         with console.progress("scenes", len(found)) as step:
             for address, item in found:
@@ -111,10 +111,6 @@ class _Wanted:
     since: date | None
     until: date | None
     limit: int
-
-
-def _day(moment: datetime | None) -> date | None:
-    return moment.date() if moment else None
 
 
 def watch(

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from cvpipe.cli import console
-from cvpipe.cli.workspace import JsonOption, WorkspaceOption
+from cvpipe.cli.workspace import JsonOption, WorkspaceOption, day_of
 from cvpipe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def move(
     from cvpipe.ledger import Workspace
 
     becomes = _word(SiteStatus, status)
-    day, since = (given.date() if given else None for given in (recheck, effective))
+    day, since = day_of(recheck), day_of(effective)
     with Workspace.open(workspace).ledger() as ledger:
         made = ledger.move_site(code, becomes, who=by, reason=reason, recheck_on=day, effective=since).value
     console.out.print(f"{code}: {made.was} → {made.becomes}", markup=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,11 @@ from cvpipe.cli import console
 
 WorkspaceOption = Annotated[Path, typer.Option("--workspace", help="Folder of the workspace.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
+
+
+def day_of(moment: datetime | None) -> date | None:
+    """The day that an option states: typer knows moments only."""
+    return moment.date() if moment else None
 
 
 def register(app: typer.Typer) -> None:

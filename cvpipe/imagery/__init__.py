@@ -28,7 +28,7 @@ from cvpipe.imagery.chips import (
 )
 from cvpipe.imagery.later import read_later
 from cvpipe.imagery.mosaic import MosaicReader
-from cvpipe.imagery.pairing import common_grid, site_grid
+from cvpipe.imagery.pairing import ALIGNMENT_MARGIN_M, common_grid, site_grid
 from cvpipe.imagery.quality import Quality, judge, quality_of, usable
 from cvpipe.imagery.radiometry import matched
 from cvpipe.imagery.reading import Patch, SceneReader
@@ -36,6 +36,7 @@ from cvpipe.imagery.scenes import acquired_from_name, content_hash, describe
 from cvpipe.imagery.vegetation import vegetation_index
 
 __all__ = [
+    "ALIGNMENT_MARGIN_M",
     "MosaicReader",
     "Patch",
     "Quality",

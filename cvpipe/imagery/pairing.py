@@ -16,6 +16,9 @@ from cvpipe.imagery.warping import same_crs
 #: Plain pictures of one place may differ by this share in ground size: half a pixel in a hundred, a rounding.
 EQUAL_GROUND = 0.005
 
+#: Ground read around a site for alignment, m, at least: a small site alone has too few edges to align by.
+ALIGNMENT_MARGIN_M = 60.0
+
 
 def common_grid(before: SceneReader, after: SceneReader, gsd_m: float) -> Grid:
     """North-up grid over the area that both scenes show; pixels of `gsd_m` metres.

@@ -18,7 +18,7 @@ from cvpipe.assess.rules import Rules, default_rules
 from cvpipe.domain import Decision, Scene, Site
 from cvpipe.folders import OutputFolder
 from cvpipe.geo import area_m2, buffered
-from cvpipe.ledger import Ledger
+from cvpipe.ledger import Ledger, standing
 from cvpipe.ledger.records import Entry, Happening, RunRecord
 from cvpipe.report.chips import ChipCutter, Picture
 from cvpipe.report.content import Campaign, Content, SiteContent, build_content
@@ -26,7 +26,7 @@ from cvpipe.report.epochs import all_epochs_of, how_compared
 from cvpipe.report.html import environment, site_view
 from cvpipe.report.material import read_site
 from cvpipe.report.pdf import check_pdf, write_pdf
-from cvpipe.report.scope import WHOLE, Scope, standing
+from cvpipe.report.scope import WHOLE, Scope
 from cvpipe.report.words import Words
 from cvpipe.report.writing import Format, Look
 

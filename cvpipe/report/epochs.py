@@ -13,14 +13,12 @@ from datetime import date
 from enum import StrEnum
 
 from cvpipe.domain import Change, ChangeKind, Question, Registration
+from cvpipe.imagery import ALIGNMENT_MARGIN_M
 from cvpipe.ledger.records import AssessmentRecord
 from cvpipe.report.content import Content, SiteContent
 
 Offset = tuple[float, float]
 """(x, y) in metres: right and down."""
-
-#: Ground around a site on which a run aligns two epochs, metres; a workspace's own margin may be wider.
-ALIGNMENT_MARGIN_M = 60.0
 
 
 @dataclass(frozen=True)

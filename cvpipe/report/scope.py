@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
-from cvpipe.domain import Batch, Decision, ReviewReason, Site, SiteStatus, StatusMove
+from cvpipe.domain import Batch, Decision, Site, SiteStatus, StatusMove
+from cvpipe.ledger import standing
 from cvpipe.ledger.records import AssessmentRecord, Entry
 
 
@@ -66,13 +67,6 @@ class Scope:
 WHOLE = Scope()
 
 
-def standing(decisions: Iterable[Entry[Decision]]) -> list[Entry[Decision]]:
-    """The decisions that nobody has superseded or taken back, in order."""
-    entered = list(decisions)
-    replaced = {entry.value.supersedes for entry in entered}
-    return [e for e in entered if e.id not in replaced and e.value.reason != ReviewReason.WITHDRAWN]
-
-
 def _day_of(record: AssessmentRecord) -> date:
     """The later epoch's; for an assessment without scenes the day on which it was made."""
     return record.after_date or record.created_at.date()
@@ -87,4 +81,4 @@ def _before_later_moves(moves: Iterable[Entry[StatusMove]], until: date) -> dict
     return was
 
 
-__all__ = ["WHOLE", "Scope", "standing"]
+__all__ = ["WHOLE", "Scope"]

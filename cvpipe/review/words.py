@@ -301,11 +301,7 @@ REJECT_REASONS = (
 class Words(Names):
     """The words of one language: page words as attributes, those of the domain by value."""
 
-    def __getattr__(self, key: str) -> str:
-        try:
-            return _WORDS[key][self._column]
-        except KeyError:
-            raise AttributeError(key) from None
+    PAGE = _WORDS
 
     def why(self, why: Why) -> str:
         """Why an item waits."""

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from cvpipe.imagery import ALIGNMENT_MARGIN_M
 from cvpipe.ledger import RunRecord
 from cvpipe.run.nearby import LEAST_M_PER_DEGREE
-from cvpipe.run.sites import ALIGNMENT_MARGIN_M, SitePair
+from cvpipe.run.sites import SitePair
 
 #: Taken where no earlier run tells: Mpx of each epoch a second. A cautious figure for two processor cores; the first
 #: run on the machine at hand replaces it.

@@ -77,7 +77,7 @@ class Round:
 
 
 def play_round(workspace: Workspace, options: RunOptions | None = None) -> Round:
-    """Look for new scenes, run, write the metrics and send notices; whatever fails is told, not raised."""
+    """Look for new scenes, run and send notices; whatever fails is told, not raised."""
     played = Round()
     try:
         played.sighted = look_for_scenes(workspace)

@@ -47,6 +47,7 @@ from cvpipe.domain import (
 from cvpipe.errors import SceneError
 from cvpipe.geo import WGS84, Grid, buffered, metric_crs, reproject
 from cvpipe.imagery import (
+    ALIGNMENT_MARGIN_M,
     MosaicReader,
     Patch,
     SceneReader,
@@ -61,10 +62,6 @@ from cvpipe.run.epochs import Epoch
 from cvpipe.settings import Light
 
 Mask = NDArray[np.bool_]
-
-#: Ground read around a site for alignment, m, at least: a small site alone has too few edges to align by.
-ALIGNMENT_MARGIN_M = 60.0
-
 
 #: Patches of structure or rubble below this are counted in areas, but not drawn, m²: a few pixels along an edge.
 SMALLEST_LEFT_M2 = 4.0

@@ -22,13 +22,12 @@ from cvpipe.domain import SURFACES, ChangeKind, Surface
 from cvpipe.network.architecture import ChangeNetwork
 from cvpipe.network.losses import IGNORE, NOT_STRUCTURE
 from cvpipe.train.decisions import SCALE, Decision, Outcome, choose_green, choose_structures
+from cvpipe.train.folders import STRUCTURE_KINDS
 from cvpipe.train.optimising import picture
 from cvpipe.train.pairs import PairDataset, collated
 from cvpipe.train.reliability import Reliability
 
 Pixels = NDArray[np.uint8]
-
-STRUCTURE_KINDS = (ChangeKind.STRUCTURE_REMOVED, ChangeKind.STRUCTURE_ADDED)
 
 #: Offsets that are tried for the logits of a rare surface, and the share of labelled ground below which one is rare.
 OFFSETS = np.round(np.arange(-4.0, 1.01, 0.25), 2)

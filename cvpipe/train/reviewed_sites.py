@@ -28,7 +28,7 @@ from cvpipe.errors import SceneError
 from cvpipe.geo import WGS84, Bounds, Grid, bounds_in, buffered, metric_crs, reproject
 from cvpipe.imagery.alignment import estimate_registration
 from cvpipe.imagery.later import read_later
-from cvpipe.imagery.pairing import site_grid
+from cvpipe.imagery.pairing import ALIGNMENT_MARGIN_M, site_grid
 from cvpipe.imagery.reading import Patch, SceneReader
 from cvpipe.ledger import AssessmentRecord, Ledger, Workspace, standing
 from cvpipe.network.losses import IGNORE, NOT_STRUCTURE
@@ -39,8 +39,6 @@ from cvpipe.train.settings import LedgerSource
 
 LOG = logging.getLogger(__name__)
 
-#: Ground around a site that its epochs are aligned by, m, at least.
-ALIGNMENT_MARGIN_M = 60.0
 #: The kind of change that a question is about.
 KINDS = {
     Question.DEMOLITION: ChangeKind.STRUCTURE_REMOVED,

@@ -57,6 +57,15 @@ class Answer:
 Asked = BaseHTTPRequestHandler
 
 
+#: Faults that pass, for a scene that is served as `a_2023…`.
+PASSING_FAULTS: dict[str, Callable[[FileServer], None]] = {
+    "500, then 200": lambda server: server.faults.status.update({"a_2023": [500, 503]}),
+    "429, then 200": lambda server: server.faults.status.update({"a_2023": [429]}),
+    "cut connections": lambda server: server.faults.cut.update({"a_2023": 2}),
+    "late answers": lambda server: setattr(server.faults, "delay_s", 0.2),
+}
+
+
 @contextmanager
 def file_server(folder: Path) -> Iterator[FileServer]:
     """Serve a folder on a free port of the loopback."""

@@ -22,7 +22,7 @@ from cvpipe.ledger import Workspace
 from tests.ledger.commands import Command, run_command
 
 from .conftest import ORIGIN
-from .servers import FileServer, file_server
+from .servers import PASSING_FAULTS, FileServer, file_server
 
 SIDE = 768
 PIXELS = np.random.default_rng(3).integers(1, 255, (3, SIDE, SIDE), dtype=np.uint8)
@@ -109,17 +109,9 @@ def test_opening_from_a_slow_server_holds_no_one_up(server: FileServer, folder: 
     slow.join()
 
 
-FAULTS: dict[str, Callable[[FileServer], None]] = {
-    "500, then 200": lambda server: server.faults.status.update({"a_2023": [500, 503]}),
-    "429, then 200": lambda server: server.faults.status.update({"a_2023": [429]}),
-    "cut connections": lambda server: server.faults.cut.update({"a_2023": 2}),
-    "late answers": lambda server: setattr(server.faults, "delay_s", 0.2),
-}
-
-
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", PASSING_FAULTS)
 def test_passing_faults_are_overcome(server: FileServer, name: str) -> None:
-    FAULTS[name](server)
+    PASSING_FAULTS[name](server)
     assert (read_corner(f"{server.address}/a_20230510.tif") == EXPECTED).all()
 
 

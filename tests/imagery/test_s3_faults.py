@@ -20,7 +20,7 @@ from cvpipe.ledger import Workspace
 from tests.ledger.commands import run_command
 
 from .conftest import WriteRaster
-from .servers import FileServer, faulty_proxy
+from .servers import PASSING_FAULTS, FileServer, faulty_proxy
 
 boto3 = pytest.importorskip("boto3", reason="boto3 is not installed (pip install 'cvpipe[s3]')")
 
@@ -56,17 +56,9 @@ def read_corner() -> NDArray[np.uint8]:
         return reader.read(reader.grid.window(CORNER)).pixels
 
 
-FAULTS: dict[str, Callable[[FileServer], None]] = {
-    "500, then 200": lambda server: server.faults.status.update({"a_2023": [500, 503]}),
-    "429, then 200": lambda server: server.faults.status.update({"a_2023": [429]}),
-    "cut connections": lambda server: server.faults.cut.update({"a_2023": 2}),
-    "late answers": lambda server: setattr(server.faults, "delay_s", 0.2),
-}
-
-
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize("name", PASSING_FAULTS)
 def test_passing_faults_of_the_server_are_overcome(proxy: FileServer, name: str) -> None:
-    FAULTS[name](proxy)
+    PASSING_FAULTS[name](proxy)
     assert (read_corner() == EXPECTED).all()
     assert len([path for path, _ in proxy.requests if "a_2023" in path]) > 1
 
@@ -75,7 +67,7 @@ def test_passing_faults_of_the_server_are_overcome(proxy: FileServer, name: str)
 def test_its_digest_is_that_of_the_file_whatever_happens_on_the_way(
     proxy: FileServer, tmp_path: Path, name: str
 ) -> None:
-    FAULTS[name](proxy)
+    PASSING_FAULTS[name](proxy)
     assert content_hash(ADDRESS) == content_hash(tmp_path / "scene_20230510.tif")
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,12 @@ class Told:
 
 
 Command = Callable[..., Told]
+
+
+def plain(told: Told) -> Any:
+    """What a command with --json answered."""
+    assert told.code == 0, told.stderr
+    return json.loads(told.stdout)
 
 
 def run_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *words: object) -> Told:

@@ -14,7 +14,7 @@ import pytest
 
 from cvpipe.ledger import Ledger, Workspace
 from tests.ledger import postgres, samples
-from tests.ledger.commands import Command, run_command
+from tests.ledger.commands import Command, Told, run_command
 
 _numbers = count(1)
 
@@ -154,3 +154,15 @@ def workspace(tmp_path: Path) -> Workspace:
 def command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
     """`cvpipe`, as `command("sites", "list")`."""
     return partial(run_command, monkeypatch, capsys)
+
+
+@pytest.fixture
+def say(command: Command, workspace: Workspace, filled_file: Ledger) -> Command:
+    """`cvpipe …` in a workspace whose ledger has a row of everything: a site was seen demolished on 2017-07-01."""
+    filled_file.close()
+    filled_file.path.replace(workspace.ledger_path)
+
+    def said(*words: object) -> Told:
+        return command(*words, "--workspace", workspace.folder)
+
+    return said

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import openpyxl
-import pytest
 
-from cvpipe.ledger import Ledger, Workspace
+from cvpipe.ledger import Workspace
 from tests.ledger import samples
-from tests.ledger.commands import Command, Told
+from tests.ledger.commands import Command, plain
 from tests.ledger.test_samples import fill_in
 
 CODE = samples.FULL_SITE.code
-
-
-@pytest.fixture
-def say(command: Command, workspace: Workspace, filled_file: Ledger) -> Command:
-    """`cvpipe …` in a workspace whose ledger holds a site that was seen demolished on 2017-07-01."""
-    filled_file.close()
-    filled_file.path.replace(workspace.ledger_path)
-
-    def said(*words: object) -> Told:
-        return command(*words, "--workspace", workspace.folder)
-
-    return said
-
-
-def plain(told: Told) -> Any:
-    """What a command with --json answered."""
-    assert told.code == 0, told.stderr
-    return json.loads(told.stdout)
 
 
 def test_the_ledger_lags_behind_and_then_runs_ahead(say: Command) -> None:

@@ -2,35 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
-import pytest
-
-from cvpipe.ledger import Ledger, Workspace
 from tests.ledger import samples
-from tests.ledger.commands import Command, Told
+from tests.ledger.commands import Command, plain
 
 CODE = samples.FULL_SITE.code
-
-
-@pytest.fixture
-def say(command: Command, workspace: Workspace, filled_file: Ledger) -> Command:
-    """`cvpipe sites …` in a workspace whose ledger has a row of everything."""
-    filled_file.close()
-    filled_file.path.replace(workspace.ledger_path)
-
-    def said(*words: object) -> Told:
-        return command(*words, "--workspace", workspace.folder)
-
-    return said
-
-
-def plain(told: Told) -> Any:
-    """What a command with --json answered."""
-    assert told.code == 0, told.stderr
-    return json.loads(told.stdout)
 
 
 def test_move_close_and_be_refused(say: Command) -> None:

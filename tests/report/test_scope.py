@@ -8,9 +8,8 @@ import pytest
 
 from cvpipe.domain import Decision, Move, Outcome, Question, ReviewReason, SiteStatus, StatusMove
 from cvpipe.errors import UsageError
-from cvpipe.ledger import Entry, Ledger
+from cvpipe.ledger import Entry, Ledger, standing
 from cvpipe.report import Campaign, Content, Scope
-from cvpipe.report.scope import standing
 from cvpipe.report.writing import read_content
 from tests.report.neighbourhood import sites
 

@@ -27,7 +27,7 @@ LONGEST_TEXT = 1000
 _DAY_ZERO = date(1899, 12, 30)
 EARLIEST_DAY, LATEST_DAY = date(1900, 3, 1), date(2199, 12, 31)
 #: Whole numbers beyond have lost their last digits wherever they were kept as floating point.
-_MOST_EXACT = 2**53
+MOST_EXACT = 2**53
 
 
 class Share(float):
@@ -57,7 +57,7 @@ def _as_text(value: Any) -> str:
     if isinstance(value, date):  # datetimes are dates too
         raise ValueError(f"{value:%Y-%m-%d} is a date, no text; where a spreadsheet made it one, format it as text")
     if isinstance(value, float) and value.is_integer():
-        if abs(value) > _MOST_EXACT:
+        if abs(value) > MOST_EXACT:
             raise ValueError(f"{value:.0f} is a number that lost its last digits; write it as text")
         return str(int(value))
     return str(value)
@@ -132,7 +132,7 @@ def _number(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, str | int | float):
         raise ValueError(f"{value!r} is no number")
     if not isinstance(value, str):
-        return float(value) if isinstance(value, float) or abs(value) <= _MOST_EXACT else math.inf
+        return float(value) if isinstance(value, float) or abs(value) <= MOST_EXACT else math.inf
     written = unicodedata.normalize("NFKC", value).strip()
     if not _NUMBER.fullmatch(written) or not any(character.isdigit() for character in written):
         raise ValueError(f"{value!r} is no number")

@@ -15,7 +15,7 @@ import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
-from cvpipe.ledger.exchange.cells import is_blank
+from cvpipe.ledger.exchange.cells import MOST_EXACT, is_blank
 from cvpipe.ledger.exchange.raw import LONGEST_CELL
 
 Language = Literal["en", "zh"]
@@ -24,7 +24,6 @@ Language = Literal["en", "zh"]
 _ALL_DECIMALS = 350
 #: What neither a line of a text file nor XML holds as it is; JSON can write it as \\uXXXX.
 _DELICATE = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\ud800-\udfff\ufffe\uffff]")
-_MOST_EXACT = 2**53
 
 
 class Kind(StrEnum):
@@ -126,7 +125,7 @@ def _plain_kind(value: Any) -> Kind | None:
     if isinstance(value, bool):
         return Kind.TRUTH
     if isinstance(value, int):
-        return Kind.WHOLE if abs(value) <= _MOST_EXACT else None
+        return Kind.WHOLE if abs(value) <= MOST_EXACT else None
     return Kind.REAL if isinstance(value, float) and math.isfinite(value) else None
 
 
