@@ -16,7 +16,7 @@ import torch
 
 from cvpipe.errors import DatasetError, SettingsError
 from cvpipe.network.architecture import ChangeNetwork, Design, SiameseNetwork
-from cvpipe.network.bundle import ITEM, models_dir, read_module
+from cvpipe.network.bundle import ITEM, models_dirs, read_module
 from cvpipe.network.designs import build_network
 from cvpipe.settings import parse_settings
 from cvpipe.train.settings import DesignSettings, TrainSettings
@@ -36,8 +36,11 @@ class State:
     seconds: float = 0.0
 
 
-def save(state: State, path: Path, settings: TrainSettings) -> None:
-    """Write a checkpoint; the one before it stays until the new one is whole and on the disk."""
+def save(state: State, path: Path, settings: TrainSettings, data: str) -> None:
+    """Write a checkpoint; the one before it stays until the new one is whole and on the disk.
+
+    `data` is the digest of the pictures that are learnt from.
+    """
     content = {
         "network": state.network.state_dict(),
         "average": state.average.state_dict(),
@@ -45,6 +48,7 @@ def save(state: State, path: Path, settings: TrainSettings) -> None:
         "step": state.step,
         "seconds": state.seconds,
         "settings": settings.model_dump_json(),
+        "data": data,
     }
     part = path.with_name(path.name + ".part")
     with part.open("wb") as file:
@@ -54,8 +58,11 @@ def save(state: State, path: Path, settings: TrainSettings) -> None:
     part.rename(path)
 
 
-def resume(state: State, path: Path, settings: TrainSettings, device: torch.device) -> None:
-    """Set `state` to a checkpoint's. Raises DatasetError for one of another recipe, and for one that is damaged."""
+def resume(state: State, path: Path, settings: TrainSettings, data: str, device: torch.device) -> None:
+    """Set `state` to a checkpoint's.
+
+    Raises DatasetError for one of another recipe or other pictures, and for one that is damaged.
+    """
     content = _content(path, device)
     theirs, ours = _settings_in(content, path).recipe, settings.recipe
     other = sorted(k for k in ours.keys() | theirs.keys() if ours.get(k) != theirs.get(k))
@@ -64,6 +71,12 @@ def resume(state: State, path: Path, settings: TrainSettings, device: torch.devi
             f"a checkpoint of other settings ({', '.join(other)})",
             where=path,
             remedy="Take the settings back, or train into another --work folder.",
+        )
+    if content.get("data", data) != data:  # older ones do not say
+        raise DatasetError(
+            "a checkpoint that learnt from other pictures or labels than lie there now",
+            where=path,
+            remedy="Bring the data back as they were, or train into another --work folder.",
         )
     state.network.load_state_dict(content["network"])
     state.average.load_state_dict(content["average"])
@@ -119,7 +132,7 @@ def network_of(design: DesignSettings) -> ChangeNetwork:
 
 def is_bundle(start: Path) -> bool:
     """Whether weights come from a bundle, by its folder or by the name of a released one."""
-    return (start / ITEM).is_file() or (models_dir() / start / ITEM).is_file()
+    return any((place / start / ITEM).is_file() for place in (Path(), *models_dirs()))
 
 
 def _content(path: Path, device: torch.device) -> dict[str, Any]:

@@ -31,6 +31,14 @@ DESCRIPTION = "dataset.yaml"
 
 STRUCTURE_KINDS = (ChangeKind.STRUCTURE_REMOVED, ChangeKind.STRUCTURE_ADDED)
 
+#: What a change is called by who looks back in time.
+BACKWARDS = {
+    ChangeKind.STRUCTURE_REMOVED: ChangeKind.STRUCTURE_ADDED,
+    ChangeKind.STRUCTURE_ADDED: ChangeKind.STRUCTURE_REMOVED,
+    ChangeKind.GREEN_REMOVED: ChangeKind.GREEN_ADDED,
+    ChangeKind.GREEN_ADDED: ChangeKind.GREEN_REMOVED,
+}
+
 #: What the usual names of label folders beside A/ and B/ mean; `label_<kind>` is understood for every kind of change.
 USUAL_LABELS: dict[str, tuple[ChangeKind, ...]] = {
     "label": STRUCTURE_KINDS,
@@ -90,7 +98,10 @@ class LabelSettings(Settings):
 
 
 class DatasetSettings(Settings):
-    """A data set as its YAML describes it; the commented files in configs/datasets/ show every key."""
+    """A data set as its YAML describes it; the commented files in configs/datasets/ show every key.
+
+    `reversed` reads its pairs the other way round: B first, and what is described as added was removed.
+    """
 
     name: str
     folder: str = "."
@@ -101,7 +112,19 @@ class DatasetSettings(Settings):
     provenance: Provenance = Provenance.UNKNOWN
     licence: str = ""
     seen_in_training: bool = False
+    reversed: bool = False
     labels: tuple[LabelSettings, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _of_two_epochs(self) -> Self:
+        if self.reversed and self.kind != "pairs":
+            raise ValueError("`reversed` is for pairs: a single picture has no order")
+        return self
+
+    @property
+    def shown_labels(self) -> tuple[LabelSettings, ...]:
+        """The labels in the order in which the epochs are shown."""
+        return tuple(map(_mirrored, self.labels)) if self.reversed else self.labels
 
     @field_validator("place")
     @classmethod
@@ -189,7 +212,7 @@ def described(settings: DatasetSettings, folder: Path, *, gsd_m: float | None = 
         provenance=settings.provenance,
         licence=settings.licence,
         seen_in_training=settings.seen_in_training,
-        labels=settings.labels,
+        labels=settings.shown_labels,
         pictures=tuple(pictures),
         unused=tuple(unused),
     )
@@ -304,12 +327,19 @@ def _pictures(settings: DatasetSettings, folder: Path, gsd_m: float | None) -> l
             stem=stem,
             place=_place(settings, stem),
             gsd_m=_gsd(settings, stem, gsd_m),
-            before=path,
-            after=after.get(stem),
+            before=after[stem] if settings.reversed else path,
+            after=path if settings.reversed else after.get(stem),
             masks={name: files[stem] for name, files in masks.items() if stem in files},
         )
         for stem, path in sorted(before.items())
     ]
+
+
+def _mirrored(label: LabelSettings) -> LabelSettings:
+    """The label as it reads with the later epoch first."""
+    epochs: dict[Epoch, Epoch] = {"before": "after", "after": "before"}
+    kinds = tuple(BACKWARDS[kind] for kind in label.changes)
+    return label.model_copy(update={"changes": kinds, "epoch": label.epoch and epochs[label.epoch]})
 
 
 def _by_stem(folder: Path) -> dict[str, Path]:

@@ -28,7 +28,7 @@ from cvpipe.train.folders import (
 )
 from cvpipe.train.pictures import EpochPair, Item, Picture, Pixels, read_rgb
 from cvpipe.train.settings import LabelledSource, shared_path
-from cvpipe.train.simulate import edge_ignored
+from cvpipe.train.simulate import Mask, edge_ignored
 
 
 def labelled(source: LabelledSource) -> list[Item]:
@@ -86,11 +86,13 @@ def _refuse_other_layout(dataset: Dataset, source: LabelledSource) -> None:
 
 
 def _item(picture: LabelledPicture, dataset: Dataset, name: str) -> Item:
-    before, gsd_m = _pixels(picture.before, picture.gsd_m)
+    before, shown_before, gsd_m = _pixels(picture.before, picture.gsd_m)
     place = f"{name}/{picture.place}"
     if picture.after is None:
-        return Picture(before, _surface(picture, dataset, before.shape[:2], "before"), gsd_m, place)
-    after, _ = _pixels(picture.after, picture.gsd_m)
+        surface = _surface(picture, dataset, before.shape[:2], "before")
+        surface[~shown_before] = IGNORE
+        return Picture(before, surface, gsd_m, place)
+    after, shown_after, _ = _pixels(picture.after, picture.gsd_m)
     if before.shape != after.shape:
         found = f"is {after.shape[1]} × {after.shape[0]} pixels, its partner {before.shape[1]} × {before.shape[0]}"
         raise DatasetError(found, where=picture.after, remedy="Both epochs must lie on one grid.")
@@ -99,6 +101,12 @@ def _item(picture: LabelledPicture, dataset: Dataset, name: str) -> Item:
     for epoch, surface in zip(("before", "after"), surfaces, strict=True):
         told = _surface(picture, dataset, shape, epoch)
         surface[told != IGNORE] = told[told != IGNORE]
+    for labels, shown in (
+        (surfaces[0], shown_before),
+        (surfaces[1], shown_after),
+        (change.T, (shown_before & shown_after).T),
+    ):
+        labels[~shown] = IGNORE
     return EpochPair((before, after), (surfaces[0], surfaces[1]), change, gsd_m, place)
 
 
@@ -139,9 +147,11 @@ def _told(path: Path, label: LabelSettings, shape: tuple[int, int]) -> Pixels:
     return surface
 
 
-def _pixels(path: Path, gsd_m: float | None) -> tuple[Pixels, float]:
-    """RGB (H, W, 3) and the pixel size, m: the given one, else the raster's own."""
+def _pixels(path: Path, gsd_m: float | None) -> tuple[Pixels, Mask, float]:
+    """RGB (H, W, 3), where it shows something (H, W), and the pixel size, m: the given one, else the raster's own."""
     if gsd_m is not None:
-        return read_rgb(path), gsd_m
+        pixels = read_rgb(path)
+        return pixels, np.ones(pixels.shape[:2], bool), gsd_m
     with SceneReader(path) as reader:
-        return reader.read(reader.grid).pixels, reader.grid.ground_pixel_m()
+        patch = reader.read(reader.grid)
+        return patch.pixels, patch.valid, reader.grid.ground_pixel_m()

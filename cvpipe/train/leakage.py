@@ -15,6 +15,7 @@ from shapely.geometry import box
 
 from cvpipe.errors import DatasetError, InputError
 from cvpipe.imagery.reading import SceneReader
+from cvpipe.shipped import config_file
 from cvpipe.train.fingerprints import Fingerprint, fingerprints, near_duplicates
 from cvpipe.train.folders import Dataset, LabelledPicture, read_dataset
 from cvpipe.train.materials import Material
@@ -42,9 +43,18 @@ def refuse_leaks(learn: Sequence[Material], held: Sequence[Material], settings: 
 
 
 def evaluation_sets(settings: TrainSettings) -> list[Dataset]:
-    """The sets that `keep_apart` names and that are there, less those that say that they are trained on."""
+    """The sets that `keep_apart` names and whose pictures are there, less those that say that they are trained on.
+
+    Raises DatasetError for a path of `keep_apart` that leads nowhere: a slip of the pen must not switch the check off.
+    """
     found = []
-    for path in settings.keep_apart:
+    for path in map(config_file, settings.keep_apart):
+        if not path.exists():
+            raise DatasetError(
+                "nothing is there",
+                where=f"{settings.name}: keep_apart: {path}",
+                remedy="Name a description of a set, or a folder of such; [] keeps nothing apart.",
+            )
         files = sorted(path.glob("*.yaml")) if path.is_dir() and not (path / "dataset.yaml").exists() else [path]
         for file in files:
             try:

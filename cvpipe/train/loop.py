@@ -31,7 +31,7 @@ from cvpipe.train import checkpoints
 from cvpipe.train.checkpoints import State, load_average, network_of
 from cvpipe.train.leakage import refuse_leaks
 from cvpipe.train.logbook import Logbook, sample_picture
-from cvpipe.train.materials import materials_of
+from cvpipe.train.materials import digest_of, materials_of
 from cvpipe.train.optimising import Learner, optimiser_of, picture
 from cvpipe.train.pairs import PairDataset, banks_of, collated
 from cvpipe.train.pictures import Pixels
@@ -86,7 +86,8 @@ def train(
         learn, held = materials_of(settings, folder.parent / "drawn")
         if fabric.is_global_zero:
             refuse_leaks(learn, held, settings)
-        state = _start(settings, folder, fabric.device)
+        data = digest_of([*learn, *held], settings)
+        state = _start(settings, folder, data, fabric.device)
     pairs = PairDataset(learn, banks_of(learn, settings.seed), settings, settings.steps * settings.batch, settings.seed)
     # held-out pairs are simulated with held-out structures only, and seen under their own seed
     unseen = PairDataset(held, banks_of(held, settings.seed), settings, settings.validation_pairs, settings.seed + 1)
@@ -110,7 +111,7 @@ def train(
                 book.validated(row, figures, _sample(state.average, unseen, fabric))
         if fabric.is_global_zero and (ends or state.step % (settings.save_every or settings.validate_every) == 0):
             state.seconds = clock.seconds()
-            checkpoints.save(state, folder / CHECKPOINT, settings)
+            checkpoints.save(state, folder / CHECKPOINT, settings, data)
         if paused:
             break
     if book:
@@ -170,7 +171,7 @@ def _one_thread(_worker: int) -> None:
     torch.set_num_threads(1)
 
 
-def _start(settings: TrainSettings, folder: Path, device: torch.device) -> State:
+def _start(settings: TrainSettings, folder: Path, data: str, device: torch.device) -> State:
     torch.manual_seed(settings.seed)
     if device.type == "cpu":
         tune_allocator()
@@ -181,7 +182,7 @@ def _start(settings: TrainSettings, folder: Path, device: torch.device) -> State
     network = network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = State(network, deepcopy(network).requires_grad_(False), optimiser_of(network, settings))
     if checkpoint.exists():
-        checkpoints.resume(state, checkpoint, settings, device)
+        checkpoints.resume(state, checkpoint, settings, data, device)
         LOG.info("going on from step %d", state.step)
     return state
 

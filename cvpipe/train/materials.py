@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
 
 from cvpipe.errors import DatasetError
 from cvpipe.train import pictures
@@ -15,7 +17,7 @@ from cvpipe.train.checkpoints import averaged_network
 from cvpipe.train.drawn import drawn_pairs
 from cvpipe.train.georeferenced import georeferenced
 from cvpipe.train.labelled import labelled
-from cvpipe.train.pictures import Item, Picture
+from cvpipe.train.pictures import EpochPair, Item, Picture, Pixels
 from cvpipe.train.reviewed_sites import reviewed_sites
 from cvpipe.train.self_labels import guessed_scenes
 from cvpipe.train.settings import (
@@ -74,6 +76,27 @@ def materials_of(settings: TrainSettings, cache: Path) -> tuple[list[Material], 
     return learn, held
 
 
+def digest_of(materials: Iterable[Material], settings: TrainSettings) -> str:
+    """Digest of the pictures and labels that people gave; drawn pairs and guesses follow from the settings."""
+    digest = hashlib.sha256()
+    for material in materials:
+        if isinstance(settings.sources[material.number], DrawnSource | GuessedSource):
+            continue
+        for item in material.items:
+            digest.update(f"{item.place} {item.gsd_m}".encode())
+            for array in _arrays(item):
+                digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _arrays(item: Item) -> Iterator[Pixels]:
+    if isinstance(item, EpochPair):
+        yield item.change
+    for view in item.views() if isinstance(item, EpochPair) else (item,):
+        yield view.pixels
+        yield view.surface
+
+
 def _refuse_empty(learn: Sequence[Material], held: Sequence[Material], settings: TrainSettings) -> None:
     if not learn or not held:
         side = "to learn from" if not learn else "held out"
@@ -121,4 +144,4 @@ def _named(source: Source) -> str:
     return f"{source.kind} {place}".strip()
 
 
-__all__ = ["Material", "materials_of"]
+__all__ = ["Material", "digest_of", "materials_of"]

@@ -8,6 +8,7 @@
 Where a person drew what changed (`domain.Label`), that goes over all decisions on the same assessment: it speaks of
 every kind of change, over the whole of its outline.
 
+Where two persons answered the same question differently there is no answer yet, until a third replaces one of them.
 A decision that says another degree than the machine (partial for complete) has no outlines of its own and teaches
 nothing; neither does ground beyond the site, of which nobody was asked.
 """
@@ -16,14 +17,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import numpy as np
 from shapely.geometry.base import BaseGeometry
 
-from cvpipe.domain import ChangeKind, Label, Outcome, Question, Scene, Site
+from cvpipe.domain import ChangeKind, Decision, Label, Outcome, Question, Scene, Site
 from cvpipe.errors import SceneError
 from cvpipe.geo import WGS84, Bounds, Grid, bounds_in, buffered, metric_crs, reproject
 from cvpipe.imagery.alignment import estimate_registration
@@ -85,16 +86,26 @@ def reviewed_sites(source: LedgerSource) -> list[EpochPair]:
 
 def reviewed(ledger: Ledger) -> Iterator[Reviewed]:
     """Assessments that decisions or labels name, with the last word on each, in order of site."""
-    answers: dict[str, dict[Question, Outcome]] = {}
-    for decision in (entry.value for entry in standing(ledger.decisions())):
-        if decision.assessment_key is not None and decision.verdict is not Outcome.NOT_ASSESSABLE:
-            answers.setdefault(decision.assessment_key, {})[decision.question] = decision.verdict
+    answers = _answers(entry.value for entry in standing(ledger.decisions()))
     drawn = {entry.value.assessment_key: entry.value for entry in ledger.labels()}
     sites = {site.code: site for site in ledger.sites()}
     records = [record for record in ledger.assessments() if record.assessment.key in answers.keys() | drawn.keys()]
     for record in sorted(records, key=lambda r: (r.assessment.site_code, r.id)):
         key = record.assessment.key
         yield Reviewed(sites[record.assessment.site_code], record, answers.get(key, {}), drawn.get(key))
+
+
+def _answers(decisions: Iterable[Decision]) -> dict[str, dict[Question, Outcome]]:
+    """By assessment, what people answered: each person's last word; where two persons differ there is no answer."""
+    words: dict[tuple[str, Question], dict[str, Outcome]] = {}
+    for decision in decisions:
+        if decision.assessment_key is not None and decision.verdict is not Outcome.NOT_ASSESSABLE:
+            words.setdefault((decision.assessment_key, decision.question), {})[decision.who] = decision.verdict
+    answers: dict[str, dict[Question, Outcome]] = {}
+    for (key, question), said in words.items():
+        if len(set(said.values())) == 1:
+            answers.setdefault(key, {})[question] = next(iter(said.values()))
+    return answers
 
 
 def _pair(one: Reviewed, scenes: Mapping[str, Scene], source: LedgerSource) -> EpochPair | None:

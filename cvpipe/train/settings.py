@@ -188,6 +188,8 @@ class TrainSettings(Settings):
     unchanged_share: Share = 0.5
     still_share: Share = 0.1
     coarse_share: Share = 0.0
+    lean_share: Share = 0.0
+    sun_share: Share = 0.0
     shift_px: tuple[Positive, Positive] = (2.0, 8.0)
     validate_every: Annotated[int, Field(ge=1)] = 500
     validation_pairs: Annotated[int, Field(ge=8)] = 96

@@ -175,6 +175,30 @@ def test_a_description_gives_values_a_meaning(run: Run, pairs: Path) -> None:
     assert change["objects"]["predicted"] == 1, "the shed lies on ignored ground"
 
 
+def test_pairs_can_be_read_backwards(run: Run, pairs: Path) -> None:
+    """What was built is then gone; the network is shown the later epoch first."""
+    for stem, built in (("a", []), ("b", [HALL]), ("c", [])):
+        save_mask(pairs / "label_added" / f"{stem}.png", built)
+    (pairs / "dataset.yaml").write_text(
+        "name: backwards\nkind: pairs\ngsd_m: 0.5\nprovenance: edited\nreversed: true\n"
+        "labels: [{folder: label_added, changes: [structure_added]}]\n"
+    )
+    target = pairs.parent / "figures.json"
+    assert run(pairs, "--json", target) == 0
+    removed = of(json.loads(target.read_text()), "painted", "structure_removed")
+    assert removed["pixels"]["true_positive"] == 720
+    assert removed["pixels"]["false_negative"] == 0
+    assert removed["pixels"]["false_positive"] == 0, "the shed that went has come, read backwards"
+
+
+def test_single_pictures_cannot_be_read_backwards(run: Run, surfaces: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (surfaces / "dataset.yaml").write_text(
+        "name: sheds\nkind: surfaces\ngsd_m: 0.5\nreversed: true\nlabels: [{folder: masks, epoch: before}]\n"
+    )
+    assert run(surfaces) == 2
+    assert "a single picture has no order" in capsys.readouterr().err
+
+
 def test_a_yaml_elsewhere_names_the_folder_through_the_environment(
     run: Run, pairs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

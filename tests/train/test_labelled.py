@@ -8,6 +8,8 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+import rasterio
+from affine import Affine
 
 from cvpipe.domain import Surface
 from cvpipe.errors import DatasetError, SceneError
@@ -143,3 +145,39 @@ def test_a_pixel_size_must_be_known(tmp_path: Path) -> None:
     pair(tmp_path, label=mask(255, np.s_[:5], np.s_[:5]))
     with pytest.raises(SceneError):
         labelled(source("pairs", tmp_path, gsd_m=None))
+
+
+def geotiff(path: Path, value: int, hole: slice) -> None:
+    """A raster of 40 × 48 px of 0.5 m with nodata 0 in some of its columns."""
+    pixels = np.full((3, 40, 48), value, np.uint8)
+    pixels[:, :, hole] = 0
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with rasterio.open(
+        path, "w", driver="GTiff", width=48, height=40, count=3, dtype="uint8", nodata=0, crs="EPSG:32650",
+        transform=Affine(0.5, 0, 440_000, 0, -0.5, 4_420_000),
+    ) as file:  # fmt: skip
+        file.write(pixels)
+
+
+class TestNodata:
+    """Where a raster shows nothing, its mask teaches nothing."""
+
+    def test_of_single_pictures(self, tmp_path: Path) -> None:
+        geotiff(tmp_path / "images" / "x.tif", 90, np.s_[:10])
+        write(tmp_path / "masks" / "x.png", mask(255, np.s_[5:15], np.s_[5:25]))
+        (item,) = labelled(source("folder", tmp_path, gsd_m=None, labels=[{"folder": "masks", "epoch": "before"}]))
+        assert isinstance(item, Picture)
+        assert (item.surface[:, :9] == IGNORE).all()
+        assert (item.surface[6:14, 12:24] == Surface.STRUCTURE).all()
+
+    def test_of_either_epoch_for_changes_of_its_own_for_surfaces(self, tmp_path: Path) -> None:
+        geotiff(tmp_path / "A" / "x.tif", 90, np.s_[:10])
+        geotiff(tmp_path / "B" / "x.tif", 120, np.s_[38:])
+        write(tmp_path / "label" / "x.png", mask(255, np.s_[5:35], np.s_[2:46]))
+        labels = [{"folder": "label", "changes": ["structure_removed"]}]
+        item = only(source("pairs", tmp_path, gsd_m=None, labels=labels))
+        assert (item.change[:, :, :9] == IGNORE).all()
+        assert (item.change[:, :, 40:] == IGNORE).all()
+        assert (item.change[0, 8:32, 12:36] == 1).all()
+        assert (item.surface[0][8:32, 40:44] == Surface.STRUCTURE).all(), "the earlier one shows that ground"
+        assert (item.surface[1][:, 40:] == IGNORE).all()

@@ -118,3 +118,9 @@ class TestEvaluationSets:
         sets = self.described(tmp_path, seen_in_training=True)
         settings = TrainSettings.model_validate({**raw_settings, "keep_apart": [str(sets)]})
         refuse_leaks(side(picture("a", scene(1))), side(picture("b", scene(2))), settings)
+
+    def test_a_path_that_leads_nowhere_is_refused(self, raw_settings: dict[str, Any], tmp_path: Path) -> None:
+        """A slip of the pen would switch the check off."""
+        settings = TrainSettings.model_validate({**raw_settings, "keep_apart": [str(tmp_path / "sett")]})
+        with pytest.raises(DatasetError, match=r"keep_apart: .*sett: nothing is there"):
+            refuse_leaks(side(picture("a", scene(1))), side(picture("b", scene(2))), settings)

@@ -143,6 +143,26 @@ class TestSimulated:
             seen |= {kind for kind, mask in (("removed", removed), ("added", added)) if mask.any()}
         assert seen == {"removed", "added"}
 
+    def test_structures_that_lean_and_shade_elsewhere_did_not_change(
+        self, pairs_of: PairsOf, pictures: list[Picture]
+    ) -> None:
+        """Another view and another sun move roofs and their labels, and add no change."""
+        pairs = pairs_of(pictures, unchanged_share=1.0, still_share=0.0, lean_share=1.0, sun_share=1.0)
+        plain = pairs_of(pictures, unchanged_share=1.0, still_share=0.0)
+        for i in range(20):
+            pair = pairs.pair(i)
+            assert not (pair.change == 1).any()
+            assert np.array_equal(pair.surface_before, plain.pair(i).surface_before), "the earlier one does not lean"
+
+    def test_what_was_added_leans_with_its_label(self, pairs_of: PairsOf, pictures: list[Picture]) -> None:
+        pairs, seen = pairs_of(pictures, unchanged_share=0.0, still_share=0.0, lean_share=1.0, sun_share=1.0), 0
+        for i in range(30):
+            pair = pairs.pair(i)
+            added = pair.change[1] == 1
+            assert (pair.surface_after[added] == S).all()
+            seen += added.any()
+        assert seen > 3
+
     def test_a_still_unchanged_pair_is_one_picture_but_for_its_ground(
         self, pairs_of: PairsOf, pictures: list[Picture]
     ) -> None:

@@ -94,11 +94,15 @@ def ledger_of(folder: Path) -> Ledger:
 
 
 def decide(
-    folder: Path, question: Question, verdict: Outcome, *, supersedes: int | None = None, reason: str = ""
+    folder: Path,
+    question: Question,
+    verdict: Outcome,
+    *,
+    supersedes: int | None = None,
+    reason: str = "",
+    who: str = "reviewer",
 ) -> int:
-    decision = Decision(
-        "A", "reviewer", question, verdict, assessment_key="key", reason=str(reason), supersedes=supersedes
-    )
+    decision = Decision("A", who, question, verdict, assessment_key="key", reason=str(reason), supersedes=supersedes)
     with ledger_of(folder) as ledger:
         return ledger.decide(decision).id
 
@@ -163,6 +167,15 @@ def test_the_last_word_counts(folder: Path) -> None:
     first = decide(folder, Question.DEMOLITION, Outcome.COMPLETE)
     decide(folder, Question.DEMOLITION, Outcome.NONE, supersedes=first)
     assert (only(folder).change[0] != 1).all()
+
+
+def test_two_persons_who_differ_teach_nothing_until_they_agree(folder: Path) -> None:
+    first = decide(folder, Question.DEMOLITION, Outcome.COMPLETE)
+    decide(folder, Question.DEMOLITION, Outcome.NONE, who="another")
+    assert pairs(folder) == []
+    decide(folder, Question.DEMOLITION, Outcome.NONE, supersedes=first, who="a third")
+    (pair,) = pairs(folder)
+    assert not (pair.change[0] == 1).any()
 
 
 def test_what_was_taken_back_teaches_nothing(folder: Path) -> None:

@@ -82,6 +82,14 @@ def test_a_checkpoint_that_knows_fewer_keys_can_still_be_gone_on_from(
     assert train(job(raw_settings), tmp_path / "job", device=CPU).finished
 
 
+def test_a_checkpoint_that_learnt_from_other_pictures_is_refused(raw_settings: dict[str, Any], tmp_path: Path) -> None:
+    train(job(raw_settings), tmp_path / "job", device=CPU, minutes=0)
+    path = tmp_path / "job" / CHECKPOINT
+    torch.save({**torch.load(path, weights_only=True), "data": "of pictures that were exchanged since"}, path)
+    with pytest.raises(DatasetError, match=r"last.pt: a checkpoint that learnt from other pictures or labels"):
+        train(job(raw_settings), tmp_path / "job", device=CPU)
+
+
 @pytest.mark.parametrize("content", [b"", b"no checkpoint", b"PK\x03\x04"])
 def test_a_damaged_checkpoint_is_refused(content: bytes, raw_settings: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "job").mkdir()
