@@ -78,16 +78,18 @@ def add(
 ) -> None:
     """Add scenes to the ledger; files that cannot be used are listed with their reason.
 
-    A STAC API is asked for what covers the sites of the ledger.
+    In folders and patterns hidden files and folders (those whose name begins with a dot) are passed over. A STAC API is
+    asked for what covers the sites of the ledger.
     """
     from cvpipe.imagery import remote
     from cvpipe.ledger import Workspace
 
     failed: list[CvpipeError] = []
+    hidden: list[Path] = []
     new = known = 0
     with Workspace.open(workspace).ledger() as ledger:
         wanted = _Wanted(day_of(acquired), asset, tuple(collection or ()), day_of(since), day_of(until), limit)
-        found = list(_found(places, wanted, ledger, failed))
+        found = list(_found(places, wanted, ledger, failed, hidden))
         with console.progress("scenes", len(found)) as step:
             for address, item in found:
                 try:
@@ -98,7 +100,7 @@ def add(
                 except Exception as error:  # whatever a file dies of costs that file only
                     failed.append(SceneError(f"{type(error).__name__}: {error}", where=remote.shown(address)))
                 step(Path(address.partition("?")[0]).name)
-    _report(new, known, failed)
+    _report(new, known, len(set(hidden)), failed)
 
 
 @dataclass(frozen=True)
@@ -209,9 +211,9 @@ def check(workspace: WorkspaceOption = Path(), as_json: JsonOption = False) -> N
 
 
 def _found(
-    places: Iterable[str], wanted: _Wanted, ledger: Ledger, failed: list[CvpipeError]
+    places: Iterable[str], wanted: _Wanted, ledger: Ledger, failed: list[CvpipeError], hidden: list[Path]
 ) -> Iterator[tuple[str, pystac.Item | None]]:
-    """Every raster that the places name, once, with the STAC item that it was found by."""
+    """Every raster that the places name, once, with the STAC item it was found by; `hidden` gets those left out."""
     from cvpipe.imagery import remote, stac
     from cvpipe.imagery.places import files_at
 
@@ -221,9 +223,12 @@ def _found(
             found: list[tuple[str, pystac.Item | None]] = []
             if stac.is_document(place):
                 found.extend(_from_stac(place, wanted, ledger, failed))
+            elif remote.is_remote(place):
+                found.append((place, None))
             else:
-                files = [place] if remote.is_remote(place) else map(str, files_at(place))
-                found.extend((file, None) for file in files)
+                there = files_at(place)
+                found.extend((str(file), None) for file in there.files)
+                hidden.extend(there.hidden)
         except CvpipeError as error:  # what was found before it counts
             failed.append(error)
         yield from ((address, item) for address, item in found if address not in seen)
@@ -261,10 +266,11 @@ def _add_one(
     return ledger.add_scene(describe(address, acquired, source=item, nir_band=nir_band))
 
 
-def _report(new: int, known: int, failed: Sequence[CvpipeError]) -> None:
+def _report(new: int, known: int, hidden: int, failed: Sequence[CvpipeError]) -> None:
     for error in failed:
         console.err.print(f"cvpipe: {error}", soft_wrap=True, markup=False)
-    console.out.print(f"{new} scenes added, {known} known already, {len(failed)} refused")
+    passed = f", {hidden} hidden passed over" if hidden else ""
+    console.out.print(f"{new} scenes added, {known} known already, {len(failed)} refused{passed}")
     if not failed:
         return
     if new + known == 0:

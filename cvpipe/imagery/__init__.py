@@ -13,6 +13,7 @@ quality      two patches → why they cannot be compared, if so
 radiometry   the light of one epoch brought to that of the other
 vegetation   how green a patch is by near infrared
 chips        pictures for people
+surface_maps what covered a site at both epochs, kept for people to look at
 """
 
 from cvpipe.imagery.alignment import estimate_registration, later_grid, seen_from
@@ -33,6 +34,7 @@ from cvpipe.imagery.quality import Quality, judge, quality_of, usable
 from cvpipe.imagery.radiometry import matched
 from cvpipe.imagery.reading import Patch, SceneReader
 from cvpipe.imagery.scenes import acquired_from_name, content_hash, describe
+from cvpipe.imagery.surface_maps import keep_surfaces, read_surfaces, surface_path
 from cvpipe.imagery.vegetation import vegetation_index
 
 __all__ = [
@@ -48,16 +50,19 @@ __all__ = [
     "describe",
     "estimate_registration",
     "judge",
+    "keep_surfaces",
     "later_grid",
     "matched",
     "quality_of",
     "read_later",
+    "read_surfaces",
     "seen_from",
     "shared_stretch",
     "side_by_side",
     "site_grid",
     "stretch_table",
     "stretched",
+    "surface_path",
     "usable",
     "vegetation_index",
     "with_outlines",

@@ -9,8 +9,8 @@ and spread 1. For small turns of the picture the maps are added up moved against
 Blocks of unrelated pictures vote at random: the sum of n maps then has the spread √n, whatever the pictures show. By
 how many such spreads the peak stands out is the evidence, and changed ground, which votes at random, only lowers it
 (the a-contrario argument of Desolneux, Moisan and Morel 2000). Around the peak the maps are sampled finely from their
-spectra (Guizar-Sicairos et al. 2008); a turn is then tried in finer steps, and the blocks' own peaks tell whether the
-shift grows across the picture.
+spectra (Guizar-Sicairos et al. 2008), and a turn is tried in finer steps. Turns that the evidence does not tell from
+the one that is answered are part of the residual.
 """
 
 from __future__ import annotations
@@ -75,10 +75,10 @@ EVIDENCE_RANGE = (4.0, 10.0)
 
 #: A turn is taken only where it has this much more evidence than none, in spreads and as a share of it: between epochs
 #: that were not turned the best of all turns gained up to 0.23 and 2.4 % (36 pairs of seven sensors). One that gains
-#: less, but more than the third number, is not taken, and adds what it would move to the residual.
+#: less is not taken, and adds what it would move to the residual; so do turns whose evidence is as near to that of the
+#: one that is taken.
 MIN_TURN_GAIN = 0.3
 MIN_TURN_GAIN_SHARE = 0.035
-DOUBTFUL_TURN_GAIN = 0.1
 
 #: Steps in degrees in which a turn that was found is tried again.
 FINE_TURN_DEG = 0.125
@@ -106,16 +106,14 @@ FINE_REACH = 2.5
 AGREEMENT = 2.0
 MIN_AGREEING = 3
 
-#: A turn and a stretch are taken from the blocks' own peaks where Hotelling's test finds less than 1 in 100 for none
-#: (two values whose covariance comes from nine parts of the picture), wholly where the test is twice as clear; from at
-#: least so many parts and blocks; a field that grows faster than the last number (pixels per pixel) is no alignment.
-DRIFT_TEST = 22.0
-MIN_DRIFT_PARTS = 6
-MIN_DRIFT_BLOCKS = 12
-MAX_GROWTH = 0.04
-
-#: A drift that moves no block by more than this, samples, is left out: it would cost a resampling and show nothing.
-MIN_DRIFT = 0.15
+#: A turn too small for the votes, or a stretch, is taken from the blocks' own peaks where it is this many times its
+#: standard error, and that error moves the picture by no more than this (RMS, pixels); from at least so many parts and
+#: blocks. Houses that lean and relief move whole parts of a picture: what they make of a turn is another one with each
+#: light.
+MIN_TURN_SIGMAS = 5.0
+MAX_TURN_ERROR_PX = 0.1
+MIN_TURN_PARTS = 6
+MIN_TURN_BLOCKS = 12
 
 #: A shift whose standard error is larger than this, pixels, is not known well enough to move a picture by. The error
 #: tells how far parts of the ground lie from each other, not whether the answer is repeatable: of 36 pairs of seven
@@ -161,8 +159,9 @@ def estimate_registration(before: Patch, after: Patch) -> Registration:
     """How far `after` lies to the right of and below `before`, both on the same grid, in its pixels.
 
     Reading the later scene on `later_grid(grid, registration, grid)` brings its content back onto the earlier one.
-    Shifts up to 15 px are found, with turns up to 1.5°; the registration has a drift where the blocks ask for one.
-    The residual is the standard error of the shift: how far it moves where parts of the picture are left out.
+    Shifts up to 15 px are found, with turns up to 1.5°; the registration has a drift where the blocks show one clearly.
+    The residual is the standard error of the shift, how far it moves where parts of the picture are left out, and what
+    a turn that is in doubt would move.
     With too little common ground, or blocks that do not agree, the shift is (0, 0), the residual infinite, and the
     confidence below `MIN_CONFIDENCE`.
     """
@@ -276,7 +275,7 @@ class _Field:
 class _Guess:
     """The field with the most evidence, and how sure it is (0..1).
 
-    `doubt_deg` is a turn that has more evidence, but not enough to be taken.
+    `doubt_deg` is how much further it may be turned: turns so far off have as much evidence, or nearly so.
     """
 
     field: _Field
@@ -386,14 +385,15 @@ class _Blocks:
 def _best_guess(blocks: _Blocks) -> _Guess:
     """The shift and the turn with the most evidence; no turn unless it has clearly more."""
     still = _guess(blocks, 0.0)
-    best = max((_guess(blocks, degrees) for degrees in TURNS_DEG), key=_evidence)
-    around = (best.turn_deg - TURN_STEP_DEG, best.turn_deg + TURN_STEP_DEG)
-    best = max(best, *(_guess(blocks, degrees) for degrees in around), key=_evidence)
+    tried = [_guess(blocks, degrees) for degrees in TURNS_DEG]
+    best = max(tried, key=_evidence)
+    tried += [_guess(blocks, best.turn_deg + step) for step in (-TURN_STEP_DEG, TURN_STEP_DEG)]
+    best = max(tried, key=_evidence)
     enough = max(MIN_TURN_GAIN, MIN_TURN_GAIN_SHARE * still.evidence)
-    if best.evidence > still.evidence + enough:
-        return best
-    doubtful = best.evidence > still.evidence + DOUBTFUL_TURN_GAIN
-    return replace(still, doubt_deg=best.turn_deg if doubtful else 0.0)
+    if best.evidence <= still.evidence + enough:
+        return replace(still, doubt_deg=abs(best.turn_deg) if best.evidence > still.evidence else 0.0)
+    as_good = [abs(one.turn_deg - best.turn_deg) for one in tried if one.evidence >= best.evidence - enough]
+    return replace(best, doubt_deg=max(max(as_good) - TURN_STEP_DEG, 0.0))  # neighbours are told apart later on
 
 
 def _evidence(guess: _Guess) -> float:
@@ -423,8 +423,8 @@ def _refined(blocks: _Blocks, guess: _Guess) -> tuple[_Field, float] | None:
     if np.abs(off).max() >= FINE_REACH - FINE_STEP:
         return None
     without = [_common_peak(fine[keep]) for keep in _left_out(blocks.centres)]
-    doubtful = 0.0 if field.growth.any() else guess.doubt_deg
-    doubt = math.radians(doubtful) * math.sqrt(float(np.mean(np.sum(blocks.centres**2, axis=1))))
+    in_doubt = guess.turn_deg or not field.growth.any()
+    doubt = math.radians(guess.doubt_deg) * _radius(blocks) if in_doubt else 0.0
     return replace(field, shift=field.shift + off), math.hypot(_spread_of(without), doubt)
 
 
@@ -434,7 +434,7 @@ def _sloped(blocks: _Blocks, guess: _Guess) -> _Field:
         return guess.field
     if guess.turn_deg:
         return _turned_finely(blocks, guess)
-    return _grown(blocks, guess.field, _own_peaks(blocks.fine_maps(guess.field)))
+    return _grown(blocks, guess.field)
 
 
 def _bent(blocks: _Blocks, field: _Field) -> _Field:
@@ -507,49 +507,29 @@ def _turned_finely(blocks: _Blocks, guess: _Guess) -> _Field:
     return _Field(shift, _Field.turned(float(turns[best]) + between * FINE_TURN_DEG).growth)
 
 
-def _common_peak(fine: Maps) -> NDArray[np.float64]:
-    weights = np.clip(fine.max(axis=(1, 2)), 0, None) + 1e-9
-    return np.asarray(_own_peaks(np.average(fine, axis=0, weights=weights)[None])[0], np.float64)
+def _grown(blocks: _Blocks, field: _Field) -> _Field:
+    """The field, which has no turn, with the turn and stretch that the blocks' own peaks show beyond doubt, if any.
 
-
-def _left_out(centres: Points) -> list[NDArray[np.bool_]]:
-    """Choices of blocks that each leave out those of one of nine parts of the picture, where it leaves any."""
-    thirds = [np.digitize(line, np.quantile(line, (1 / 3, 2 / 3))) for line in centres.T]
-    part = thirds[0] + 3 * thirds[1]
-    return [part != n for n in np.unique(part) if (part != n).any()]
-
-
-def _spread_of(answers: list[NDArray[np.float64]]) -> float:
-    """Standard error of an answer, from answers that each leave out a part (jackknife; Efron 1982)."""
-    return math.sqrt(float(np.trace(_covariance(answers)))) if answers else math.inf
-
-
-def _covariance(answers: list[NDArray[np.float64]]) -> NDArray[np.float64]:
-    off = np.array(answers) - np.mean(answers, axis=0)
-    return np.asarray(off.T @ off * (len(off) - 1) / len(off))
-
-
-def _grown(blocks: _Blocks, field: _Field, own: Points) -> _Field:
-    """The field with the turn and stretch that the blocks' own peaks ask for, if they do, its shift at their middle.
-
-    `own` (n, 2) are the peaks as seen from the field. Leaning houses and relief move whole parts of a picture, so the
-    parts, not the blocks, must agree on the growth.
+    Without it the shift is the median of the blocks'.
     """
-    target = field.at(blocks.centres) + own
-    middle = _Field(np.median(target - blocks.centres @ field.growth.T, axis=0), field.growth)
-    choices = [keep for keep in _left_out(blocks.centres) if keep.sum() >= MIN_DRIFT_BLOCKS]
-    if len(choices) < MIN_DRIFT_PARTS:
+    own = field.shift + _own_peaks(blocks.fine_maps(field))
+    middle = replace(field, shift=np.median(own, axis=0))
+    choices = [keep for keep in _left_out(blocks.centres) if keep.sum() >= MIN_TURN_BLOCKS]
+    if len(choices) < MIN_TURN_PARTS:
         return middle
-    solution = _similarity(blocks.centres, target)
-    covariance = _covariance([_similarity(blocks.centres[keep], target[keep])[2:] for keep in choices])
+    solution = _similarity(blocks.centres, own)
+    error = _spread_of([_similarity(blocks.centres[keep], own[keep])[2:] for keep in choices])
     stretch, turn = solution[2:]
-    test = float(solution[2:] @ np.linalg.solve(covariance + np.eye(2) * 1e-12, solution[2:]))
-    sure = min(max(test / DRIFT_TEST - 1, 0.0), 1.0)  # no jump from none to all between two answers that are close
-    stretch, turn = sure * stretch, sure * turn
-    growth = math.hypot(stretch, turn)
-    if not MIN_DRIFT / np.abs(blocks.centres).max() <= growth <= MAX_GROWTH:
-        return middle
-    return _Field(solution[:2], np.array([[stretch, -turn], [turn, stretch]]))
+    is_sure = (
+        error * _radius(blocks) * blocks.step <= MAX_TURN_ERROR_PX
+        and math.hypot(stretch, turn) >= MIN_TURN_SIGMAS * error
+    )
+    return _Field(solution[:2], np.array([[stretch, -turn], [turn, stretch]])) if is_sure else middle
+
+
+def _radius(blocks: _Blocks) -> float:
+    """How far a turn of 1 radian moves the blocks (RMS), in samples."""
+    return math.sqrt(float(np.mean(np.sum(blocks.centres**2, axis=1))))
 
 
 def _similarity(places: Points, shifts: Points) -> NDArray[np.float64]:
@@ -565,6 +545,26 @@ def _similarity(places: Points, shifts: Points) -> NDArray[np.float64]:
         off = np.hypot(*(target - design @ solution).reshape(2, -1))
         weights = np.tile(np.minimum(1, 1.5 * np.median(off) / np.maximum(off, 1e-9)), 2)
     return np.asarray(solution)
+
+
+def _common_peak(fine: Maps) -> NDArray[np.float64]:
+    weights = np.clip(fine.max(axis=(1, 2)), 0, None) + 1e-9
+    return np.asarray(_own_peaks(np.average(fine, axis=0, weights=weights)[None])[0], np.float64)
+
+
+def _left_out(centres: Points) -> list[NDArray[np.bool_]]:
+    """Choices of blocks that each leave out those of one of nine parts of the picture, where it leaves any."""
+    thirds = [np.digitize(line, np.quantile(line, (1 / 3, 2 / 3))) for line in centres.T]
+    part = thirds[0] + 3 * thirds[1]
+    return [part != n for n in np.unique(part) if (part != n).any()]
+
+
+def _spread_of(answers: list[NDArray[np.float64]]) -> float:
+    """Standard error of an answer, from answers that each leave out a part (jackknife; Efron 1982)."""
+    if not answers:
+        return math.inf
+    off = np.array(answers) - np.mean(answers, axis=0)
+    return math.sqrt(float(np.sum(off**2)) * (len(off) - 1) / len(off))
 
 
 def _own_peaks(maps: Maps) -> Points:

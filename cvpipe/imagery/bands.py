@@ -11,6 +11,8 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import RasterioError
+from rasterio.windows import Window
 
 from cvpipe.errors import SceneError
 
@@ -27,6 +29,9 @@ MOST_UNMARKED_BANDS = 4
 
 #: Longer side in pixels of the overview that scene statistics are taken from: 1 Mpx is enough for a percentile.
 OVERVIEW_SIDE_PX = 1024
+
+#: Side in pixels of each of five places that are read to tell a fourth band from a mask.
+SAMPLE_SIDE_PX = 64
 
 _RGB = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 
@@ -86,13 +91,14 @@ class Bands:
         """Choose by colour interpretation where it names red, green and blue, else the first three bands.
 
         Near infrared is `nir_band`, else the band whose colour interpretation or description says so, else the fourth
-        where it follows red, green and blue and is marked as nothing: the order of all four-band aerial cameras.
+        where it follows red, green and blue, the order of all four-band aerial cameras, and holds no mask: marked as
+        nothing, or as alpha by an export that takes any fourth band for one. Some of its pixels are read to tell.
 
         Raises SceneError for two bands that are not grey and alpha, for many of which none is marked, and for a
         `nir_band` that there is not.
         """
         meanings = list(dataset.colorinterp)
-        alpha = meanings.index(ColorInterp.alpha) + 1 if ColorInterp.alpha in meanings else None
+        alpha = _alpha(dataset, nir_band)
         colours = [i for i in range(1, dataset.count + 1) if i != alpha]
         palette = _palette(dataset) if meanings[0] is ColorInterp.palette else None
         if all(colour in meanings for colour in _RGB):
@@ -115,7 +121,7 @@ class Bands:
             )
         flags = dataset.mask_flag_enums[indexes[0] - 1]
         masked = MaskFlags.all_valid not in flags and MaskFlags.alpha not in flags
-        nir = _near_infrared(dataset, indexes, nir_band) if len(indexes) == len(_RGB) else None
+        nir = _near_infrared(dataset, indexes, alpha, nir_band) if len(indexes) == len(_RGB) else None
         if nir is None:
             return cls(indexes, alpha, masked, palette)
         nir_scale, red_scale = ((dataset.scales[i - 1], dataset.offsets[i - 1]) for i in (nir, indexes[0]))
@@ -157,10 +163,23 @@ def as_rgb(values: NDArray[np.uint8], palette: NDArray[np.uint8] | None) -> NDAr
     return np.asarray(cv2.merge(list(values)), np.uint8)
 
 
-def _near_infrared(dataset: rasterio.DatasetReader, colours: tuple[int, ...], stated: int | None) -> int | None:
+def _alpha(dataset: rasterio.DatasetReader, nir_band: int | None) -> int | None:
+    """The band marked as alpha, unless it is stated to be near infrared, or is a fourth one that shows ground."""
+    meanings = dataset.colorinterp
+    if ColorInterp.alpha not in meanings:
+        return None
+    marked = int(meanings.index(ColorInterp.alpha)) + 1
+    if marked == nir_band or (marked == dataset.count == len(_RGB) + 1 and _shows_ground(_sampled(dataset, marked))):
+        return None
+    return marked
+
+
+def _near_infrared(
+    dataset: rasterio.DatasetReader, colours: tuple[int, ...], alpha: int | None, stated: int | None
+) -> int | None:
     meanings = dataset.colorinterp
     if stated is not None:
-        if not 1 <= stated <= dataset.count or stated in colours or meanings[stated - 1] is ColorInterp.alpha:
+        if not 1 <= stated <= dataset.count or stated in colours:
             found = f"has no band {stated} that could be near infrared ({dataset.count} bands, colours in {colours})"
             raise SceneError(found, where=dataset.name, remedy="State another band, or none.")
         return stated
@@ -169,8 +188,42 @@ def _near_infrared(dataset: rasterio.DatasetReader, colours: tuple[int, ...], st
     described = [i + 1 for i, said in enumerate(dataset.descriptions) if said and _NIR_DESCRIPTION.search(said)]
     if described and described[0] not in colours:
         return described[0]
-    is_fourth = dataset.count == 4 and sorted(colours) == [1, 2, 3] and meanings[3] in _UNMARKED
-    return 4 if is_fourth and not dataset.descriptions[3] else None
+    if dataset.count != 4 or sorted(colours) != [1, 2, 3] or alpha is not None or dataset.descriptions[3]:
+        return None
+    is_told = meanings[3] is ColorInterp.alpha  # by the file, but it shows ground
+    is_unmarked = meanings[3] in _UNMARKED and not _is_mask(_sampled(dataset, 4))
+    return 4 if is_told or is_unmarked else None
+
+
+def _sampled(dataset: rasterio.DatasetReader, band: int) -> StoredValues:
+    """Values of a band (n,) from five places of the raster; none where they cannot be read, which others tell."""
+    side = [min(SAMPLE_SIDE_PX, length) for length in dataset.shape]
+    places = ((0.5, 0.5), (0.25, 0.25), (0.25, 0.75), (0.75, 0.25), (0.75, 0.75))
+    corners = [
+        [round(share * (length - one)) for share, length, one in zip(place, dataset.shape, side, strict=True)]
+        for place in places
+    ]
+    try:
+        read = [dataset.read(band, window=Window(col, row, side[1], side[0])) for row, col in corners]
+    except RasterioError:
+        return np.empty(0, dataset.dtypes[band - 1])
+    return np.concatenate([values.ravel() for values in read])
+
+
+def _shows_ground(values: StoredValues) -> bool:
+    """Whether values are evidently no mask: more than two, none of which holds half of what is not 0.
+
+    A mask with soft edges has many values too, but is opaque nearly everywhere.
+    """
+    found, counts = np.unique(values, return_counts=True)
+    of_ground = counts[found != 0]
+    return len(found) > 2 and of_ground.max() < of_ground.sum() / 2
+
+
+def _is_mask(values: StoredValues) -> bool:
+    """Whether there are values and all say yes or no."""
+    yes = np.iinfo(values.dtype).max if values.dtype.kind in "ui" else 1
+    return values.size > 0 and bool(np.isin(values, (0, 1, yes)).all())
 
 
 def _palette(dataset: rasterio.DatasetReader) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 from shapely.geometry import LineString
 from shapely.geometry.base import BaseGeometry
@@ -97,7 +98,7 @@ def _pixel_lines(shape: BaseGeometry, grid: Grid) -> Iterator[NDArray[np.int32]]
     placed = shape if grid.crs is None else reproject(shape, WGS84, grid.crs)
     inverse = ~grid.transform
     for line in _lines(placed, radius=8 * grid.pixel_size):
-        points = np.array([inverse * point[:2] for point in line.coords]) - 0.5
+        points = np.column_stack(inverse * shapely.get_coordinates(line).T) - 0.5
         yield np.rint(points * 2**_SUBPIXEL_BITS).astype(np.int32)[:, None, :]
 
 

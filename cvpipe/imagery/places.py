@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 
 from cvpipe.errors import SceneError
@@ -26,26 +27,36 @@ class Found:
     is_whole: bool
 
 
-def files_at(place: str) -> list[Path]:
+@dataclass(frozen=True)
+class FilesAt:
+    """The files that a place names, and those with a raster's ending that were passed over because they are hidden."""
+
+    files: tuple[Path, ...]
+    hidden: tuple[Path, ...] = ()
+
+
+def files_at(place: str) -> FilesAt:
     """The files that a place names: a file as it is, a folder's rasters at any depth, a pattern's matches.
 
-    A file that is not there is handed on, for its reason belongs to the list of refused ones. Raises SceneError where
-    a folder or a pattern holds no raster.
+    In a folder, and among a pattern's matches, what is hidden is passed over: files and folders whose name begins with
+    a dot, such as the `._x.tif` that macOS lays beside `x.tif` on foreign drives. A pattern that names the dot means
+    them. A file that is not there is handed on, for its reason belongs to the list of refused ones. Raises SceneError
+    where a folder or a pattern holds no raster.
     """
     path = Path(place)
     is_pattern = any(c in place for c in "*?[") and not os.path.lexists(path)
-    matches = _matches(path) if is_pattern else [path]
-    found = [file for match in matches for file in (_rasters_in(match) if match.is_dir() else [match])]
-    if not found:
+    files = _of_pattern(path) if is_pattern else _of_folder(path) if path.is_dir() else FilesAt((path,))
+    if not files.files:
         endings = " ".join(sorted(RASTER_SUFFIXES))
-        raise SceneError("no raster there", where=place, remedy=f"Known endings: {endings}.")
-    return sorted(found)
+        passed = f"; {len(files.hidden)} hidden ones were passed over" if files.hidden else ""
+        raise SceneError(f"no raster there{passed}", where=place, remedy=f"Known endings: {endings}.")
+    return files
 
 
 def listed(place: str) -> list[Found]:
     """The rasters in a folder or below an `s3://` address, at any depth, with their stamps; none where it is empty.
 
-    Files whose name begins with a dot are left out: rsync and browsers write under such names.
+    Files and folders whose name begins with a dot are left out: rsync and browsers write under such names.
     Raises SceneError where the place is no folder, or cannot be reached or read.
     """
     if remote.is_remote(place):
@@ -54,7 +65,7 @@ def listed(place: str) -> list[Found]:
     if not folder.is_dir():
         raise SceneError("no such folder", where=place, remedy="Name a folder, or s3://BUCKET/PREFIX.")
     try:
-        return [found for file in _rasters_in(folder) if not file.name.startswith(".") for found in _on_disk(file)]
+        return [found for file in _of_folder(folder).files for found in _on_disk(file)]
     except OSError as error:
         raise SceneError(f"cannot be read ({error.strerror})", where=place, remedy="Check its rights.") from error
 
@@ -77,14 +88,33 @@ def _in_bucket(address: str, size: int, tag: str) -> Found:
     return Found(address, [size, tag], is_whole=True)
 
 
-def _matches(pattern: Path) -> list[Path]:
+def _of_pattern(pattern: Path) -> FilesAt:
+    """The matches that are files, and the rasters in those that are folders."""
     anchor = Path(pattern.anchor)
-    return sorted(anchor.glob(str(pattern.relative_to(anchor))))
+    files, hidden = list[Path](), list[Path]()
+    for match in sorted(anchor.glob(str(pattern.relative_to(anchor)))):
+        if _is_hidden(match, pattern):
+            hidden += [match] if _is_raster(match.name) else []
+            continue
+        found = _of_folder(match) if match.is_dir() else FilesAt((match,))
+        files.extend(found.files)
+        hidden.extend(found.hidden)
+    return FilesAt(tuple(sorted(files)), tuple(sorted(hidden)))
 
 
-def _rasters_in(folder: Path) -> list[Path]:
+def _is_hidden(match: Path, pattern: Path) -> bool:
+    """Whether a part of the path begins with a dot that the pattern does not spell out."""
+    spelt = {part for part in pattern.parts if part.startswith(".")}
+    return any(
+        part.startswith(".") and part != ".." and not any(fnmatch(part, one) for one in spelt) for part in match.parts
+    )
+
+
+def _of_folder(folder: Path) -> FilesAt:
     """All that has a raster's ending, links that lead nowhere among them: their reason is told too."""
-    return sorted(f for f in folder.rglob("*") if _is_raster(f.name) and not f.is_dir())
+    found = sorted(f for f in folder.rglob("*") if _is_raster(f.name) and not f.is_dir())
+    hidden = {f for f in found if any(part.startswith(".") for part in f.relative_to(folder).parts)}
+    return FilesAt(tuple(f for f in found if f not in hidden), tuple(sorted(hidden)))
 
 
 def _is_raster(name: str) -> bool:

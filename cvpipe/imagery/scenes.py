@@ -94,7 +94,7 @@ def describe(
         assert grid.crs is not None
         facts = stac.RasterFacts.of(dataset, grid, _crs_text(grid.crs), bands)
         dtype = dataset.dtypes[bands.indexes[0] - 1]
-        footprint = valid_footprint(path, grid, is_quick=_is_quick(dataset))
+        footprint = valid_footprint(path, grid, is_quick=_is_quick(dataset), nir_band=bands.nir)
     scene = Scene(
         uri=str(path) if remote.is_remote(path) else str(Path(path).resolve()),
         acquired=day,
@@ -131,7 +131,7 @@ def probe(dataset: rasterio.DatasetReader, path: Path | str) -> None:
             dataset.read(1, window=window.intersection(whole))
 
 
-def valid_footprint(path: Path | str, grid: Grid, *, is_quick: bool) -> BaseGeometry:
+def valid_footprint(path: Path | str, grid: Grid, *, is_quick: bool, nir_band: int | None = None) -> BaseGeometry:
     """Outline (WGS 84) of the valid pixels, off by at most two pixels of an overview of 512, never inside of them.
 
     That of the whole raster where all pixels are valid, where none is, and where looking would not be quick.
@@ -139,7 +139,7 @@ def valid_footprint(path: Path | str, grid: Grid, *, is_quick: bool) -> BaseGeom
     whole = outline_in(grid, WGS84)
     if not is_quick:
         return whole
-    with SceneReader(path) as reader:
+    with SceneReader(path, nir_band=nir_band) as reader:
         seen = reader.overview(FOOTPRINT_SIDE_PX)
     if seen.valid.all() or not seen.valid.any():
         return whole

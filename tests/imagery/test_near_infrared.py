@@ -94,6 +94,51 @@ def test_none_where_there_is_none(write_raster: WriteRaster) -> None:
         assert (patch.nir, patch.red) == (None, None)
 
 
+def ground() -> NDArray[Any]:
+    """Three even colour bands and a fourth that shows ground, its right third dark."""
+    fourth = np.random.default_rng(1).integers(40, 220, (SIZE, SIZE), dtype=np.uint8)
+    fourth[:, 50:] = 5
+    return np.stack([*bands(10, 20, 30), fourth])
+
+
+def test_fourth_band_marked_as_alpha_that_shows_ground(write_raster: WriteRaster) -> None:
+    """Many programs mark any fourth band as alpha; taken for one, dark ground would count as not seen."""
+    patch = whole(write_raster(ground(), photometric="RGB", alpha="yes"))
+    assert patch.nir is not None
+    assert np.array_equal(patch.nir, ground()[3].astype(np.float32))
+    assert patch.valid.all()
+
+
+@pytest.mark.parametrize("stated", [None, 4])
+def test_soft_alpha_is_none_unless_it_is_stated(write_raster: WriteRaster, stated: int | None) -> None:
+    """A mask with soft edges has many values; it stays one until somebody says otherwise."""
+    fourth = np.full((SIZE, SIZE), 255, np.uint8)
+    fourth[:, :20] = np.linspace(0, 250, 20).astype(np.uint8)
+    path = write_raster(np.stack([*bands(10, 20, 30), fourth]), photometric="RGB", alpha="yes")
+    patch = whole(path, nir_band=stated)
+    assert (patch.nir is None, bool(patch.valid.all())) == ((True, False) if stated is None else (False, True))
+
+
+def test_the_footprint_of_a_scene_whose_alpha_is_stated_to_be_near_infrared(write_raster: WriteRaster) -> None:
+    """The dark two thirds are part of the scene, and stay so when it is opened again."""
+    fourth = np.full((SIZE, SIZE), 255, np.uint8)
+    fourth[:, :50] = 5
+    path = write_raster(np.stack([*bands(10, 20, 30), fourth]), "a_20230510.tif", photometric="RGB", alpha="yes")
+    half, whole_scene = describe(path), describe(path, nir_band=4)
+    assert half.footprint.area == pytest.approx(whole_scene.footprint.area * 30 / SIZE, rel=0.1)
+    assert whole_scene.stac is not None
+    assert nir_band(whole_scene.stac) == 4
+    with SceneReader.of(whole_scene) as reader:
+        assert reader.read(reader.grid).valid.all()
+
+
+def test_fourth_unmarked_band_that_is_a_mask(write_raster: WriteRaster) -> None:
+    fourth = np.full((SIZE, SIZE), 255, np.uint8)
+    fourth[:, :20] = 0
+    values = np.stack([*bands(10, 20, 30), fourth])
+    assert whole(write_raster(values, photometric="RGB", alpha="unspecified")).nir is None
+
+
 @pytest.mark.parametrize("step", [Affine.identity(), Affine.scale(2), Affine.scale(0.5), Affine.translation(0.3, 0.6)])
 def test_every_way_of_reading_keeps_it_in_step(write_raster: WriteRaster, step: Affine) -> None:
     """16 bit values as they are stored, beside a stretched picture; the left part is nodata."""

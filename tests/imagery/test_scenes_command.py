@@ -78,6 +78,32 @@ def test_folder_pattern_and_date(
     assert "no raster there" in capsys.readouterr().err
 
 
+def test_hidden_files_are_passed_over(
+    cvpipe: Command, workspace: Path, write_raster: WriteRaster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The forks that macOS leaves on foreign drives, and the folders of its bin."""
+    (tmp_path / "drive" / ".Trashes").mkdir(parents=True)
+    for number, name in enumerate(("a.tif", "b.tif", ".Trashes/old.tif")):
+        write_raster(RGB + np.uint8(number), f"drive/{name}")
+    (tmp_path / "drive" / "._a.tif").write_bytes(b"\x00\x05\x16\x07")
+    assert cvpipe("add", tmp_path / "drive", "--acquired", "2022-03-04") == 0
+    assert "2 scenes added, 0 known already, 0 refused, 2 hidden passed over" in capsys.readouterr().out
+    assert cvpipe("add", tmp_path / "drive" / "*.tif", "--acquired", "2022-03-04") == 0
+    assert "0 scenes added, 2 known already, 0 refused, 1 hidden passed over" in capsys.readouterr().out
+    assert sorted(names_in(workspace)) == ["a.tif", "b.tif"]
+    assert cvpipe("add", tmp_path / "drive" / ".T*" / "*.tif", "--acquired", "2022-03-04") == 0
+    assert sorted(names_in(workspace)) == ["a.tif", "b.tif", "old.tif"]
+
+
+def test_a_folder_of_hidden_files_only_is_told_so(
+    cvpipe: Command, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "drive").mkdir()
+    (tmp_path / "drive" / "._a.tif").write_bytes(b"\x00\x05\x16\x07")
+    assert cvpipe("add", tmp_path / "drive") == 2
+    assert "no raster there; 1 hidden ones were passed over" in capsys.readouterr().err.replace("\n", " ")
+
+
 def test_list(cvpipe: Command, write_raster: WriteRaster, capsys: pytest.CaptureFixture[str]) -> None:
     cvpipe("add", write_raster(RGB, "a_20230510.tif"))
     capsys.readouterr()
