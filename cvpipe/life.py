@@ -10,7 +10,7 @@ a person confirms it.
 
 from __future__ import annotations
 
-from cvpipe.domain import Move, SiteStatus
+from cvpipe.domain import Move, SiteStatus, Stage
 from cvpipe.errors import IllegalMoveError
 
 REGISTERED, IN_PROGRESS, DEMOLISHED = SiteStatus.REGISTERED, SiteStatus.IN_PROGRESS, SiteStatus.DEMOLISHED
@@ -59,8 +59,18 @@ MOVES: dict[SiteStatus, dict[SiteStatus, Move]] = {
 #: Moves that take something back or make an exception: whoever makes one says why.
 NEEDS_REASON = frozenset({Move.SET_BACK, Move.REOPEN, Move.EXEMPT, Move.CONFIRM_REBOUND})
 
-#: Where the machine can see a site stand. That it is closed or exempt is for people to say.
-OBSERVABLE = frozenset({REGISTERED, IN_PROGRESS, DEMOLISHED, CLEARED, REBOUND})
+#: The status that a site was seen at, by the stage that its pictures show; green is no status. That a site is closed or
+#: exempt is for people to say.
+SEEN_AS: dict[Stage, SiteStatus] = {
+    Stage.STANDING: REGISTERED,
+    Stage.IN_PROGRESS: IN_PROGRESS,
+    Stage.DEMOLISHED: DEMOLISHED,
+    Stage.CLEARED: CLEARED,
+    Stage.REBOUND: REBOUND,
+}
+
+#: Where the machine can see a site stand.
+OBSERVABLE = frozenset(SEEN_AS.values())
 
 
 def move_between(code: str, was: SiteStatus, becomes: SiteStatus) -> Move:
@@ -75,4 +85,4 @@ def move_between(code: str, was: SiteStatus, becomes: SiteStatus) -> Move:
     return legal[becomes]
 
 
-__all__ = ["MOVES", "NEEDS_REASON", "OBSERVABLE", "move_between"]
+__all__ = ["MOVES", "NEEDS_REASON", "OBSERVABLE", "SEEN_AS", "move_between"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, tzinfo
 from enum import StrEnum
 
 from cvpipe.assess.rules import ClockRules
@@ -55,9 +55,15 @@ class Clock:
 
 
 def clocks_of(
-    site: Site, due: date | None, state: SiteState, sightings: Sequence[Entry[Sighting]], on: date, rules: ClockRules
+    site: Site,
+    due: date | None,
+    state: SiteState,
+    sightings: Sequence[Entry[Sighting]],
+    on: date,
+    rules: ClockRules,
+    zone: tzinfo = UTC,
 ) -> Iterator[Clock]:
-    """What can be timed on a site, as of a day. `due` is its own due date or its batch's."""
+    """What can be timed on a site, as of a day. `due` is its own due date or its batch's, `zone` that of the days."""
     seen = [entry.value for entry in sightings]
     if due is not None and site.status is not SiteStatus.EXEMPT:
         yield _due_clock(site, due, state, seen, on)
@@ -66,7 +72,7 @@ def clocks_of(
             yield from _rubble_clock(site, sighting, seen[number + 1 :], state, on, rules.rubble_days)
     for entry in sightings:
         if entry.value.stage is Stage.REBOUND:
-            yield _finding_clock(site, entry, rules.new_structure_days)
+            yield _finding_clock(site, entry, rules.new_structure_days, zone)
 
 
 def clocks(
@@ -76,8 +82,12 @@ def clocks(
     sightings: Iterable[Entry[Sighting]],
     on: date,
     rules: ClockRules,
+    zone: tzinfo = UTC,
 ) -> list[Clock]:
-    """The clocks of all sites, the most pressing first. `due_dates` are those of the batches, by name."""
+    """The clocks of all sites, the most pressing first. `due_dates` are those of the batches, by name.
+
+    Days are those of `zone`.
+    """
     by_site: dict[str, list[Entry[Sighting]]] = {}
     for entry in sightings:
         by_site.setdefault(entry.value.site_code, []).append(entry)
@@ -91,6 +101,7 @@ def clocks(
             by_site.get(site.code, []),
             on,
             rules,
+            zone,
         )
     ]
     order = list(ClockState)
@@ -133,9 +144,9 @@ def _rubble_clock(
         yield _clock(site, ClockKind.RUBBLE_GONE, told, (least, None), limit, None, state.last_seen)
 
 
-def _finding_clock(site: Site, rebound: Entry[Sighting], limit: int) -> Clock:
+def _finding_clock(site: Site, rebound: Entry[Sighting], limit: int, zone: tzinfo) -> Clock:
     """From a new structure to the day on which the ledger first told of it."""
-    found, sighting = rebound.at.date(), rebound.value
+    found, sighting = rebound.at.astimezone(zone).date(), rebound.value
     span = (_days(sighting.first_seen, found), _days(sighting.not_yet_on, found))
     return _clock(site, ClockKind.NEW_STRUCTURE_FOUND, _state(*span, limit), span, limit, sighting)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from cvpipe.assess import criteria as kinds
-from cvpipe.assess.criteria import CriterionKind, Language
+from cvpipe.assess.criteria import CriterionKind, Language, Sense
 from cvpipe.domain import Criterion, Outcome, Question, Reason, Verdict
 
 REASONS: dict[Reason, dict[Language, str]] = {
@@ -21,14 +21,14 @@ REASONS: dict[Reason, dict[Language, str]] = {
 
 _QUESTIONS: dict[Question, dict[Language, str]] = {
     Question.DEMOLITION: {"en": "Demolition", "zh": "拆除情况"},
-    Question.CLEARANCE: {"en": "Clear site, clean ground", "zh": "场光地净"},
+    Question.CLEARANCE: {"en": "Whether the site is clear", "zh": "场光地净"},
     Question.GREENING: {"en": "Greening", "zh": "覆绿情况"},
     Question.REBOUND: {"en": "Rebound", "zh": "反弹情况"},
 }
 
 _LOOK: dict[Language, str] = {
-    "en": " A person should look: a limit lies within what the value could be, or two figures disagree.",
-    "zh": "限值落在数值的可能范围之内，或两项数值相互矛盾，建议人工核查。",
+    "en": " A person should look: a value may lie on either side of its limit, or two figures disagree.",
+    "zh": "有数值可能在限值两侧，或两项数值不一致，建议人工核查。",
 }
 
 _DOUBTS: tuple[tuple[CriterionKind, dict[Language, str]], ...] = (  # pictures that do not fit put every figure in doubt
@@ -124,7 +124,7 @@ def between(criterion: Criterion, lang: Language = "en") -> str:
         return ""
     low, high = (amount(end, criterion.unit, lang) for end in criterion.interval)
     number = low.removesuffix("平方米").removesuffix(" m²").removesuffix("%").rstrip()
-    return f"90%区间{number}至{high}" if lang == "zh" else f"90 %: {number} to {high}"
+    return f"90%区间{number}至{high}" if lang == "zh" else f"90 % sure: {number} to {high}"
 
 
 def _unanswered(verdict: Verdict, lang: Language) -> str:
@@ -169,7 +169,10 @@ class _Figures:
         found = self.find(kind)
         if found is None or found.limit is None:
             return ""
-        return f"限值{self.limit(kind)}" if self._lang == "zh" else f"limit {self.limit(kind)}"
+        most = kind.sense is not Sense.AT_LEAST
+        if self._lang == "zh":
+            return f"应{'不超过' if most else '不少于'}{self.limit(kind)}"
+        return f"at most {self.limit(kind)} allowed" if most else f"at least {self.limit(kind)} asked for"
 
     def fails(self, kind: CriterionKind) -> bool:
         found = self.find(kind)
@@ -211,18 +214,18 @@ def _against_plan(f: _Figures, lang: Language) -> str:
         return ""
     reached = not f.fails(kinds.PLANNED)
     if lang == "zh":
-        return f"，{'达到' if reached else '未达到'}方案要求的{f.limit(kinds.PLANNED)}"
-    return f"; the {f.limit(kinds.PLANNED)} that the plan asks for {'is' if reached else 'is not'} reached"
+        return f"，{'已达到' if reached else '未达到'}按方案至少应拆的{f.limit(kinds.PLANNED)}"
+    return f"; by the plan at least {f.limit(kinds.PLANNED)} had to go, which is {'' if reached else 'not '}reached"
 
 
 def _clearance(verdict: Verdict, lang: Language) -> str:
     f = _Figures(verdict, lang)
     met = verdict.outcome is Outcome.MET
     if lang == "zh":
-        head = "从空中看，场地已达到场光地净" if met else "从空中看，场地未达到场光地净"
+        head = "影像所见，场地已达到场光地净" if met else "影像所见，场地未达到场光地净"
         return (
             f"{head}：场内建筑{f.told(kinds.STRUCTURE_LEFT)}，渣土堆料{f.told(kinds.RUBBLE_LEFT)}，"
-            f"清净场地占{f.value(kinds.CLEAR_GROUND)}{_covers(f, lang)}。"
+            f"清净地面占{f.value(kinds.CLEAR_GROUND)}{_covers(f, lang)}。"
         )
     head = "As seen from above the site is clear" if met else "As seen from above the site is not clear"
     return (
@@ -282,20 +285,21 @@ def _planned_greening(f: _Figures, *, met: bool, lang: Language) -> str:
     parts = []
     if f.find(kinds.GREEN_PLANNED):
         parts.append(
-            f"新增{f.told(kinds.GREEN_PLANNED, f'要求{f.limit(kinds.GREEN_PLANNED)}', limit=False)}"
+            f"新增{f.told(kinds.GREEN_PLANNED)}"
             if lang == "zh"
-            else f"{f.told(kinds.GREEN_PLANNED, limit=False)} gained of the {f.limit(kinds.GREEN_PLANNED)} asked for"
+            else f"{f.value(kinds.GREEN_PLANNED)} of green gained{_bracketed(f, kinds.GREEN_PLANNED)}"
         )
     share = f.find(kinds.GREEN_SHARE)
     if share is not None and share.limit is not None:
         parts.append(
-            f"绿化率{f.told(kinds.GREEN_SHARE, f'要求{f.limit(kinds.GREEN_SHARE)}', limit=False)}"
+            f"绿化率{f.told(kinds.GREEN_SHARE)}"
             if lang == "zh"
-            else f"{f.told(kinds.GREEN_SHARE, limit=False)} of the site green of {f.limit(kinds.GREEN_SHARE)} asked for"
+            else f"{f.value(kinds.GREEN_SHARE)} of the site is green{_bracketed(f, kinds.GREEN_SHARE)}"
         )
     if lang == "zh":
         return f"覆绿{'达到' if met else '未达到'}方案要求：{'，'.join(parts)}，防尘网不计。"
-    return f"The plan's green is {'there' if met else 'not there'}: {', '.join(parts)}; nets do not count."
+    head = "The green that the plan asks for is there" if met else "The green that the plan asks for is not all there"
+    return f"{head}: {', '.join(parts)}; nets do not count."
 
 
 def _rebound(verdict: Verdict, lang: Language) -> str:

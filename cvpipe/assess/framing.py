@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 
 from cvpipe.assess.ladder import View, views_of
+from cvpipe.assess.rules import ConfirmationRules
 from cvpipe.assess.sampling import SITE_AREA, FrameSite
 from cvpipe.domain import ChangeKind, Measurements, Question, Site, Surface
 from cvpipe.geo import area_m2, buffered
@@ -29,7 +30,7 @@ def frame_of(
 
 def frame_site(site: Site, state: SiteState | None, records: Sequence[AssessmentRecord]) -> FrameSite:
     """One site: the newest answer to each question, and the areas of the newest epoch that was measured."""
-    views = views_of(SiteLife(site, date.min, tuple(records)))
+    views = views_of(SiteLife(site, date.min, tuple(records)), ConfirmationRules())
     answers = {question: outcome for view in views for question, outcome in view.answers.items()}
     newest = _newest_measured(views)
     record = newest.records[Question.DEMOLITION] if newest else None

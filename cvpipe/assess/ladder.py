@@ -1,9 +1,10 @@
 """The confirmation ladder: what the epochs of a site tell together, each stage of its life once.
 
-One scene makes a stage provisional; a later scene that shows it too, or what lies beyond it, confirms it; so does a
-person, at once. Until then the stage that was confirmed last holds, and an epoch that nothing bears out is forgotten:
-no stage comes and goes with one cloud, one shadow or one winter. A verdict that a person should look at first takes
-nothing back. Epochs count by their dates, not by the order in which they were recorded, and an epoch counts once.
+One scene makes a stage provisional; a later scene that shows it too, or what lies beyond it, confirms it; so do people,
+at once, as soon as enough of them agree (`assess.opinions`). Until then the stage that was confirmed last holds, and an
+epoch that nothing bears out is forgotten: no stage comes and goes with one cloud, one shadow or one winter. A verdict
+that a person should look at first takes nothing back. Epochs count by their dates, not by the order in which they were
+recorded, and an epoch counts once.
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from itertools import takewhile
 from typing import TypeAlias
 
 from cvpipe.assess import criteria as kinds
-from cvpipe.assess.rules import LadderRules
+from cvpipe.assess.opinions import last_words, settled, wants_visit
+from cvpipe.assess.rules import ConfirmationRules, LadderRules
 from cvpipe.domain import (
     ChangeKind,
+    Decision,
     InspectionResult,
     Move,
     Outcome,
@@ -132,10 +135,10 @@ class Climbed:
         return self.confirmed if self.pending is None else (*self.confirmed, self.pending)
 
 
-def views_of(life: SiteLife) -> tuple[View, ...]:
-    """The epochs and visits of a site that answer anything, in order of date."""
+def views_of(life: SiteLife, rules: ConfirmationRules) -> tuple[View, ...]:
+    """The epochs and visits of a site that answer anything, in order of date; `rules` say when people's word counts."""
     days = _machine_views(life.records)
-    for on, answers in _words(life):
+    for on, answers in _words(life, rules):
         day = days.get(on, View(on, {}))
         days[on] = _with_words(day, answers)
     views = (days[on] for on in sorted(days))
@@ -352,17 +355,32 @@ def verdict_of(record: AssessmentRecord, question: Question) -> Verdict:
     return next(verdict for verdict in record.assessment.verdicts if verdict.question is question)
 
 
-def _words(life: SiteLife) -> Iterator[tuple[date, Answers]]:
+def _words(life: SiteLife, rules: ConfirmationRules) -> Iterator[tuple[date, Answers]]:
     """What people said, and of which day, in the order in which they said it."""
-    said = [*_decided(life), *_visited(life), *_moved(life)]
+    said = [*_decided(life, rules), *_visited(life), *_moved(life)]
     yield from ((on, answers) for _, on, answers in sorted(said, key=lambda word: word[0]))
 
 
-def _decided(life: SiteLife) -> Iterator[_Word]:
+def _decided(life: SiteLife, rules: ConfirmationRules) -> Iterator[_Word]:
+    """What decisions settled; that somebody asks for a visit answers nothing and leaves what the machine said."""
     epochs = {record.assessment.key: record.after_date for record in life.records}
+    machine = {(r.assessment.key, v.question): v.outcome for r in life.records for v in r.assessment.verdicts}
+    for (looked_at, question), entered in _by_item(life).items():
+        said = last_words(entered)
+        answer = settled(question, machine.get((looked_at, question)), said, rules)
+        if answer is not None and not wants_visit(said):
+            day = epochs.get(looked_at) or said[-1].at.date()
+            yield said[-1].at, day, {question: answer}
+
+
+def _by_item(life: SiteLife) -> dict[tuple[str, Question], list[Entry[Decision]]]:
+    """Standing decisions by what they answer: an assessment, or all that was to be seen by then, and the question."""
+    days = [record.after_date for record in life.records if record.after_date]
+    found = defaultdict[tuple[str, Question], list[Entry[Decision]]](list)
     for entry in standing(life.decisions):
-        epoch = epochs.get(entry.value.assessment_key or "")
-        yield entry.at, epoch or entry.at.date(), {entry.value.question: entry.value.verdict}
+        newest = max((day for day in days if day <= entry.at.date()), default=date.min)
+        found[entry.value.assessment_key or f"by {newest}", entry.value.question].append(entry)
+    return found
 
 
 def _visited(life: SiteLife) -> Iterator[_Word]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from cvpipe.assess.criteria import Language
-from cvpipe.domain import ChangeKind, Move, Outcome, Question, SiteStatus
+from cvpipe.domain import ChangeKind, Move, Outcome, Question, Rung, SiteStatus
 
 _QUESTIONS: Final[dict[Question, tuple[str, str]]] = {
     Question.DEMOLITION: ("Demolition", "拆除"),
@@ -34,6 +34,12 @@ _STATUSES: Final[dict[SiteStatus, tuple[str, str]]] = {
     SiteStatus.CLOSED: ("closed", "已销账"),
     SiteStatus.REBOUND: ("rebound", "反弹"),
     SiteStatus.EXEMPT: ("exempt", "保留"),
+}
+
+_RUNGS: Final[dict[Rung, tuple[str, str]]] = {
+    Rung.PROVISIONAL: ("provisional: one picture so far", "待确认：仅一期影像"),
+    Rung.SCENE: ("confirmed by a second picture", "已由另一期影像确认"),
+    Rung.PERSON: ("confirmed by people", "已由人工确认"),
 }
 
 _CHANGES: Final[dict[ChangeKind, tuple[str, str]]] = {
@@ -80,6 +86,10 @@ class Names:
     def site_status(self, status: SiteStatus | None) -> str:
         """Name of a status; a dash where there is none."""
         return "–" if status is None else _STATUSES[status][self._column]
+
+    def rung(self, rung: Rung | None) -> str:
+        """How sure it is that a site stands where it was seen to; a dash where nothing was seen."""
+        return "–" if rung is None else _RUNGS[rung][self._column]
 
     def change(self, kind: ChangeKind) -> str:
         """Name of a kind of change."""

@@ -12,9 +12,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, TypeAlias
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from cvpipe.domain import Batch, Site, Stage
+from cvpipe.assess.season import SeasonRules
+from cvpipe.domain import Batch, Question, Site, Stage
+from cvpipe.errors import SettingsError
 from cvpipe.settings import Settings, parse_settings, read_settings
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -22,6 +24,7 @@ AreaM2 = Annotated[float, Field(ge=0)]
 Metres = Annotated[float, Field(ge=0)]
 Scale = Annotated[float, Field(ge=0)]
 Days = Annotated[int, Field(ge=1)]
+Persons = Annotated[int, Field(ge=1)]
 Priority = Annotated[float, Field(ge=0, lt=900)]
 
 
@@ -67,8 +70,6 @@ class GreeningRules(Settings):
     plan_share: Share = 0.9
     gained_share: Share = 0.05
     gained_m2: AreaM2 = 50.0
-    leaf_off_months: tuple[Annotated[int, Field(ge=1, le=12)], ...] = (11, 12, 1, 2, 3)
-    leaf_off_latitude: Annotated[float, Field(ge=0, le=90)] = 23.5
 
 
 class ReboundRules(Settings):
@@ -135,6 +136,34 @@ class LadderRules(Settings):
     priority_uncertain: Priority = 100.0
 
 
+class OpinionsNeeded(Settings):
+    """How many persons must give one question the same answer."""
+
+    demolition: Persons = 1
+    clearance: Persons = 2
+    greening: Persons = 1
+    rebound: Persons = 2
+
+    def of(self, question: Question) -> int:
+        """The number for a question."""
+        number: int = getattr(self, question.value)
+        return number
+
+
+class ConfirmationRules(Settings):
+    """When what people answered is settled (`assess.opinions`)."""
+
+    opinions_needed: OpinionsNeeded = OpinionsNeeded()
+    last_word_at: Persons = 3
+
+    @model_validator(mode="after")
+    def _last_word_comes_last(self) -> ConfirmationRules:
+        most = max(self.opinions_needed.of(question) for question in Question)
+        if self.last_word_at <= most:
+            raise ValueError(f"last_word_at must be more than the {most} that opinions_needed asks for")
+        return self
+
+
 class WatchRules(Settings):
     """How often a closed site should be looked at."""
 
@@ -150,7 +179,9 @@ class ClockRules(Settings):
 
 
 #: Sections that tell what becomes of verdicts; these are made with the others.
-_AFTERWARDS = {"ladder", "watch", "clocks"}
+_AFTERWARDS = {"confirmation", "ladder", "watch", "clocks"}
+#: Sections that hold for the whole ledger: who may say something, and when trees bear leaves, is no matter of a site.
+_EVERYWHERE = ("season", "confirmation")
 #: What says where rules hold, and is no rule.
 _WHERE = {"campaigns"}
 
@@ -170,9 +201,11 @@ class Rules(Settings):
     demolition: DemolitionRules = DemolitionRules()
     clearance: ClearanceRules = ClearanceRules()
     greening: GreeningRules = GreeningRules()
+    season: SeasonRules = SeasonRules()
     rebound: ReboundRules = ReboundRules()
     intervals: IntervalRules = IntervalRules()
     review: ReviewRules = ReviewRules()
+    confirmation: ConfirmationRules = ConfirmationRules()
     ladder: LadderRules = LadderRules()
     watch: WatchRules = WatchRules()
     clocks: ClockRules = ClockRules()
@@ -206,8 +239,7 @@ def rules_of(site: Site, rules: Rules) -> Rules:
     others = [(f"campaign {campaign}", rules.campaigns.get(campaign, {})), (f"site {site.code}", site.plan.rules)]
     for whose, other in others:
         if other:
-            merged = _merged(rules.model_dump(exclude=_WHERE), other)
-            rules = parse_settings(merged, Rules, where=f"rules of {whose}")
+            rules = _with_others(rules, other, where=f"rules of {whose}")
     return rules
 
 
@@ -218,8 +250,17 @@ def read_rules(path: Path | None, batches: Iterable[Batch] = ()) -> Rules:
     """
     rules = default_rules() if path is None else read_settings(path, Rules)
     for campaign, other in rules.campaigns.items():
-        parse_settings(_merged(rules.model_dump(exclude=_WHERE), other), Rules, where=f"{path}: campaign {campaign}")
+        _with_others(rules, other, where=f"{path}: campaign {campaign}")
     return rules.model_copy(update={"batches": {batch.name: batch.campaign for batch in batches}})
+
+
+def _with_others(rules: Rules, other: Overrides, *, where: str) -> Rules:
+    fixed = next((name for name in _EVERYWHERE if name in other), None)
+    if fixed is not None:
+        raise SettingsError(
+            f"'{fixed}' holds for the whole ledger", where=where, remedy="State it in the rules themselves."
+        )
+    return parse_settings(_merged(rules.model_dump(exclude=_WHERE), other), Rules, where=where)
 
 
 def _merged(values: dict[str, Any], others: dict[str, Any]) -> dict[str, Any]:
@@ -239,10 +280,12 @@ __all__ = [
     "AssessableRules",
     "ClearanceRules",
     "ClockRules",
+    "ConfirmationRules",
     "DemolitionRules",
     "GreeningRules",
     "IntervalRules",
     "LadderRules",
+    "OpinionsNeeded",
     "ReboundRules",
     "ReviewRules",
     "Rules",

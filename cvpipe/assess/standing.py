@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from cvpipe.assess.claims import ClaimKind, claim_kind
 from cvpipe.assess.ladder import GREEN_OUTCOMES, QUESTION_OF, RANK, Climbed, View, climb, climb_green, views_of
+from cvpipe.assess.opinions import wants_visit
 from cvpipe.assess.rules import LadderRules, Rules
 from cvpipe.assess.watching import recheck_due
 from cvpipe.domain import Outcome, Question, Rung, Sighting, Stage, Verdict
 from cvpipe.ledger.records import AssessmentRecord, Flag, SiteLife, SiteState
+from cvpipe.ledger.standing_decisions import standing
 
 #: The most that the nearness of a value to its limit adds to a flag's priority.
 MOST_UNCERTAIN = 50.0
@@ -41,7 +43,7 @@ class _Doubt:
 
 def state_of(life: SiteLife, rules: Rules) -> SiteState:
     """What all epochs of a site tell together under the rules; the same whatever order they were recorded in."""
-    views, code = views_of(life), life.site.code
+    views, code = views_of(life, rules.confirmation), life.site.code
     baseline_on = min((r.before_date for r in life.records if r.before_date), default=None)
     climbed = climb(code, views, rules.ladder, baseline_on)
     green = climb_green(code, views, rules.ladder, baseline_on)
@@ -112,7 +114,9 @@ def _is_rebound(view: View) -> bool:
 
 def _flag(life: SiteLife, views: Sequence[View], climbed: Climbed, state: SiteState, rules: LadderRules) -> Flag | None:
     """The most pressing reason to look, with all questions that there is a reason to ask; None where there is none."""
-    doubts = sorted(_doubts(life, views, climbed, state, rules), key=lambda doubt: -doubt.priority)
+    found = sorted(_doubts(life, views, climbed, state, rules), key=lambda doubt: -doubt.priority)
+    visits = _awaited(life)
+    doubts = [open_ for doubt in found if (open_ := _without(doubt, views, visits)).questions]
     for doubt in doubts:
         record = _newest_record(views, doubt.questions[0])
         if record is not None:
@@ -120,6 +124,22 @@ def _flag(life: SiteLife, views: Sequence[View], climbed: Climbed, state: SiteSt
             ordered = (*doubt.questions, *(q for q in Question if q in asked and q not in doubt.questions))
             return Flag(doubt.reason.value, ordered, doubt.priority, record.id)
     return None
+
+
+def _awaited(life: SiteLife) -> frozenset[tuple[str | None, Question]]:
+    """What somebody wants visited, by assessment and question: no picture tells more until then."""
+    said = (entry.value for entry in standing(life.decisions) if wants_visit([entry]))
+    return frozenset((decision.assessment_key, decision.question) for decision in said)
+
+
+def _without(doubt: _Doubt, views: Sequence[View], visits: Collection[tuple[str | None, Question]]) -> _Doubt:
+    """A doubt without the questions that wait for a visit."""
+
+    def waits(question: Question) -> bool:
+        record = _newest_record(views, question)
+        return record is not None and (record.assessment.key, question) in visits
+
+    return replace(doubt, questions=tuple(question for question in doubt.questions if not waits(question)))
 
 
 def _doubts(
@@ -130,8 +150,8 @@ def _doubts(
     if rebound is not None and rebound.rung is not Rung.PERSON:
         yield _Doubt(FlagReason.REBOUND, (Question.REBOUND,), rules.priority_rebound)
     kind = claim_kind(life.site, state)
-    if kind in VAIN_CLAIMS and state.stage is not None and not _is_settled(views, _claim_question(kind)):
-        yield _Doubt(FlagReason.CLAIM, (_claim_question(kind),), rules.priority_claim)
+    if kind in VAIN_CLAIMS and state.stage is not None and not _is_settled(views, claim_question(kind)):
+        yield _Doubt(FlagReason.CLAIM, (claim_question(kind),), rules.priority_claim)
     pending = climbed.pending
     if pending is not None and pending.stage is not Stage.REBOUND and RANK[pending.stage] < RANK[climbed.held]:
         unclear = pending.stage is Stage.DEMOLISHED  # cleared ground that is no more than that
@@ -146,7 +166,8 @@ def _doubts(
         yield _Doubt(FlagReason.UNCERTAIN, ordered, rules.priority_uncertain + most)
 
 
-def _claim_question(kind: ClaimKind | None) -> Question:
+def claim_question(kind: ClaimKind | None) -> Question:
+    """What to ask about a site whose row claims something in vain."""
     return {
         ClaimKind.REBUILT: Question.REBOUND,
         ClaimKind.NOT_CLEAR: Question.CLEARANCE,
@@ -181,4 +202,4 @@ def _uncertainty(verdict: Verdict) -> float:
     return max((1 - min(abs(value - limit) / abs(limit), 1.0) for value, limit in limits), default=0.0)
 
 
-__all__ = ["FlagReason", "state_of"]
+__all__ = ["VAIN_CLAIMS", "FlagReason", "claim_question", "state_of"]

@@ -12,6 +12,7 @@ from cvpipe.assess.criteria import CriterionKind, Interval, could_turn, held, to
 from cvpipe.assess.explaining import explain
 from cvpipe.assess.intervals import area_interval, around, half_width
 from cvpipe.assess.rules import Rules
+from cvpipe.assess.season import Season
 from cvpipe.domain import (
     ChangeKind,
     Criterion,
@@ -311,12 +312,10 @@ def _leafless(positive: bool, planned: tuple[Criterion, ...], leafless: tuple[bo
 
 
 def _without_leaves(site: Site, days: Days | None, rules: Rules) -> tuple[bool, bool]:
-    """Whether each epoch lies in a month without leaves; half a year later in the south, and never in the tropics."""
-    latitude = site.geometry.centroid.y
-    if days is None or abs(latitude) < rules.greening.leaf_off_latitude:
+    """Whether each epoch lies in the season without leaves."""
+    if days is None:
         return False, False
-    late = 0 if latitude > 0 else 6
-    before, after = ((day.month - 1 + late) % 12 + 1 in rules.greening.leaf_off_months for day in days)
+    before, after = (rules.season.season(day, site.geometry.centroid.y) is Season.LEAF_OFF for day in days)
     return before, after
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from datetime import date, datetime
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, tzinfo
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,14 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cvpipe.cli import console
-from cvpipe.cli.workspace import JsonOption, WorkspaceOption
+from cvpipe.cli.workspace import JsonOption, WorkspaceOption, day_of
 from cvpipe.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from cvpipe.assess.rules import Rules
-    from cvpipe.domain import Site
     from cvpipe.ledger import Ledger
 
 
@@ -43,22 +40,27 @@ def claims(
     owner_system: Annotated[str | None, typer.Option(help="Only sites of this owner system.")] = None,
     sub_district: Annotated[str | None, typer.Option(help="Only sites of this sub-district.")] = None,
     sort: Annotated[str | None, typer.Option(metavar="FIELD", help="Order by a field, as --json names it.")] = None,
-    on: Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], metavar="DATE", help="As of a day.")] = None,
+    on: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"],
+            metavar="DATE",
+            help="As of a day: claims by the epochs, decisions and moves up to it; clocks and watch count to it.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Hold what the ledger says against the pictures."""
     from cvpipe.ledger import Workspace
-    from cvpipe.ledger.columns import now
 
-    opened, day = Workspace.open(workspace), on.date() if on else now().date()
+    opened, then = Workspace.open(workspace), day_of(on)
+    settings = opened.settings()
+    day = then or settings.today()
     with opened.ledger() as ledger:
-        rules = settled(ledger, opened.settings().rules)
-        sites = [
-            site
-            for site in ledger.sites()
-            if owner_system in (None, site.owner_system) and sub_district in (None, site.sub_district)
-        ]
-        rows = _ROWS[listing](ledger, sites, day, rules)
+        rules = settled(ledger, settings.rules)
+        rows = _ROWS[listing](_Asked(ledger, rules, day, then is not None, settings.zone))
+    rows = [row for row in rows if owner_system in (None, row["owner_system"])]
+    rows = [row for row in rows if sub_district in (None, row["sub_district"])]
     rows = _sorted(rows, sort)
     if as_json:
         console.print_json(rows)
@@ -79,25 +81,44 @@ def settled(ledger: Ledger, path: Path | None) -> Rules:
     return rules
 
 
-def _claims(ledger: Ledger, sites: Sequence[Site], _: date, __: Rules) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class _Asked:
+    """What is listed from, and of which day; `looks_back` where somebody named the day."""
+
+    ledger: Ledger
+    rules: Rules
+    on: date
+    looks_back: bool
+    zone: tzinfo
+
+
+def _claims(asked: _Asked) -> list[dict[str, Any]]:
     from cvpipe.assess.claims import claims
+    from cvpipe.report.material import read_material
+    from cvpipe.report.scope import Scope
 
-    return [asdict(claim) for claim in claims(sites, ledger.states())]
+    sites, states = asked.ledger.sites(), asked.ledger.states()
+    if asked.looks_back:
+        then = read_material(asked.ledger, Scope(until=asked.on), asked.rules)
+        sites, states = list(then.sites), dict(then.background.states)
+    return [asdict(claim) for claim in claims(sites, states)]
 
 
-def _clocks(ledger: Ledger, sites: Sequence[Site], on: date, rules: Rules) -> list[dict[str, Any]]:
+def _clocks(asked: _Asked) -> list[dict[str, Any]]:
     from cvpipe.assess.clocks import clocks
 
+    ledger = asked.ledger
     due = {batch.name: batch.due_date for batch in ledger.batches() if batch.due_date}
-    return [asdict(clock) for clock in clocks(sites, due, ledger.states(), ledger.sightings(), on, rules.clocks)]
+    known = ledger.sites(), due, ledger.states(), ledger.sightings()
+    return [asdict(clock) for clock in clocks(*known, asked.on, asked.rules.clocks, asked.zone)]
 
 
-def _watch(ledger: Ledger, sites: Sequence[Site], on: date, _: Rules) -> list[dict[str, Any]]:
+def _watch(asked: _Asked) -> list[dict[str, Any]]:
     """Closed sites and those that were built on again, the ones that wait longest first."""
     from cvpipe.domain import SiteStatus
 
-    states, found = ledger.states(), []
-    for site in sites:
+    states, found = asked.ledger.states(), []
+    for site in asked.ledger.sites():
         state = states[site.code]
         if site.status in (SiteStatus.CLOSED, SiteStatus.REBOUND) or state.rebound_since is not None:
             found.append(
@@ -113,7 +134,7 @@ def _watch(ledger: Ledger, sites: Sequence[Site], on: date, _: Rules) -> list[di
                     "rebound_since": state.rebound_since,
                     "rebound_m2": state.rebound_m2,
                     "recheck_due": state.recheck_due,
-                    "recheck_overdue": state.recheck_due is not None and state.recheck_due < on,
+                    "recheck_overdue": state.recheck_due is not None and state.recheck_due < asked.on,
                 }
             )
     return sorted(found, key=lambda row: (row["recheck_due"] or date.max, row["site_code"]))

@@ -48,12 +48,18 @@ def draw(
     from cvpipe.ledger.exchange.sample_sheets import write_sample_sheet
 
     opened = Workspace.open(workspace)
+
+    def sheet_of(entry: Entry[Sample]) -> Path:
+        return out or opened.folder / f"sample-{entry.id}.xlsx"
+
     with opened.ledger() as ledger:
         settled(ledger, opened.settings().rules)
         frame = frame_of(ledger.sites(), ledger.states(), ledger.assessments())
-        entry = ledger.draw_sample(draw_sample(frame, seed=seed, per_stratum=per_stratum, who=by))
-        path = out or opened.folder / f"sample-{entry.id}.xlsx"
-        write_sample_sheet(entry, ledger.sites([unit.site_code for unit in entry.value.units]), path)
+        sample = draw_sample(frame, seed=seed, per_stratum=per_stratum, who=by)
+        drawn = ledger.sites([unit.site_code for unit in sample.units])
+
+        entry = ledger.draw_sample(sample, lambda entry: write_sample_sheet(entry, drawn, sheet_of(entry)))
+    path = sheet_of(entry)
     rows = [(s.name, len(s.frame), s.drawn, f"{s.drawn / len(s.frame):.1%}") for s in entry.value.strata]
     console.print_table(f"Sample {entry.id}, seed {seed}", ("stratum", "sites", "drawn", "share"), rows)
     console.out.print(f"{len(entry.value.units)} sites to be checked: {path}", soft_wrap=True, markup=False)

@@ -17,6 +17,7 @@ from cvpipe.ledger.columns import now
 from cvpipe.ledger.encoding import measurements_as_plain, measurements_of, verdict_as_plain, verdict_of
 from cvpipe.ledger.records import AssessmentRecord
 from cvpipe.ledger.schema import Row, assessments, changes
+from cvpipe.life import OBSERVABLE
 
 _CHUNK = 1000  # keys per query; SQLite takes 32,766 parameters at most
 
@@ -38,10 +39,14 @@ def record(
     outline: BaseGeometry | None,
     site_version: int | None,
 ) -> bool:
-    """Append an assessment, its changes, an audit row and what was observed; False if its key is there already."""
+    """Append an assessment, its changes and an audit row; False if its key is there already.
+
+    Where the site stands is told from all of its epochs (`settling`), never by one assessment.
+    """
     if known_keys(connection, [assessment.key]):
         return False
     run_rows.row_of(connection, run_id)
+    _refuse_unseeable(assessment)
     row = _columns(connection, run_id, assessment, outline, site_version)
     assessment_id: int = connection.execute(insert(assessments).returning(assessments.c.id), row).scalar_one()
     found = [_change_columns(assessment, assessment_id, change) for change in assessment.changes]
@@ -49,8 +54,6 @@ def record(
         connection.execute(insert(changes), found)
     geopackage.grow_extent(connection, "assessments", [row["geom"]])
     geopackage.grow_extent(connection, "changes", (change["geom"] for change in found))
-    if assessment.observed_status is not None:
-        site_rows.observe(connection, assessment.site_code, assessment.observed_status, row["after_date"])
     audit.append(connection, [_event(run_id, row, found)])
     return True
 
@@ -106,6 +109,13 @@ def _columns(
         "before_fill": _filling(connection, assessment.before_fill, assessment.before),
         "after_fill": _filling(connection, assessment.after_fill, assessment.after),
     }
+
+
+def _refuse_unseeable(assessment: Assessment) -> None:
+    """That a site is closed or exempt is for people to say."""
+    seen = assessment.observed_status
+    if seen is not None and seen not in OBSERVABLE:
+        raise LedgerError(f"the machine cannot see that a site is {seen}", remedy="Only a person can say so.")
 
 
 def _filling(connection: Connection, hashes: Sequence[str], first: str | None) -> list[str] | None:

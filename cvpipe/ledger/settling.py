@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, or_, select, update
+from sqlalchemy import Connection, Select, Text, cast, func, or_, select, update
 
 from cvpipe.domain import Outcome, Question, Rung, SiteStatus, Stage
 from cvpipe.ledger import (
@@ -25,6 +25,7 @@ from cvpipe.ledger import (
 from cvpipe.ledger.records import Flag, QueueItem, SiteLife, SiteState
 from cvpipe.ledger.schema import SETTLED_COLUMNS, Row, assessments, audit, batches, decisions, sites
 from cvpipe.ledger.standing_decisions import standing
+from cvpipe.life import SEEN_AS
 
 Judge = Callable[[SiteLife], SiteState]
 """What tells where a site stands out of all that is known of it."""
@@ -32,15 +33,7 @@ Judge = Callable[[SiteLife], SiteState]
 #: Kinds of audit rows that bear on where a site stands.
 _BEARING = ("assessment", "decision", "inspection", "move", "site")
 
-#: The status that goes with each stage in `observed_status`; green is no status.
-STATUS_OF: dict[Stage, SiteStatus] = {
-    Stage.STANDING: SiteStatus.REGISTERED,
-    Stage.IN_PROGRESS: SiteStatus.IN_PROGRESS,
-    Stage.DEMOLISHED: SiteStatus.DEMOLISHED,
-    Stage.CLEARED: SiteStatus.CLEARED,
-    Stage.REBOUND: SiteStatus.REBOUND,
-}
-_STAGE_OF = {status: stage for stage, status in STATUS_OF.items()}
+_STAGE_OF = {status: stage for stage, status in SEEN_AS.items()}
 
 #: What an overdue site or a rebound adds to an item's priority: more than all that the rules may give.
 URGENT = 1000.0
@@ -99,7 +92,7 @@ def states(connection: Connection, codes: Collection[str] | None) -> dict[str, S
 
 
 def queue(connection: Connection, on: date) -> Iterator[QueueItem]:
-    """What a person should look at, in order of priority. Questions that were decided since are left out."""
+    """What a person should look at, in order of priority; questions decided since the site was settled are left out."""
     answered = _answered(connection)
     rows = connection.execute(_queue_query(on)).mappings().all()
     items = [item for row in rows if (item := _item_of(row, answered)) is not None]
@@ -137,17 +130,24 @@ def _item_of(row: Row, answered: Collection[tuple[str, str]]) -> QueueItem | Non
 
 
 def _answered(connection: Connection) -> set[tuple[str, str]]:
-    """The questions, by the keys of assessments, that somebody has answered about the sites in the queue."""
-    query = select(decisions).join(sites, sites.c.code == decisions.c.site_code).order_by(decisions.c.id)
-    made = connection.execute(query.where(sites.c.review_assessment.is_not(None))).mappings()
-    said = [entry.value for entry in standing(decision_rows.entries_of(made))]
+    """The questions, by the keys of assessments, that somebody answered about flagged sites since these were settled.
+
+    What was said before bore on the flag already: one opinion where the rules ask for two leaves it standing.
+    """
+    entered = (audit.c.kind == "decision") & (audit.c.subject == cast(decisions.c.id, Text))
+    query = select(decisions, (audit.c.id > sites.c.settled_row).label("is_new"))
+    query = query.join(sites, sites.c.code == decisions.c.site_code).join(audit, entered).order_by(decisions.c.id)
+    made = connection.execute(query.where(sites.c.review_assessment.is_not(None))).mappings().all()
+    new = {row["id"] for row in made if row["is_new"]}
+    plain = [{name: value for name, value in row.items() if name != "is_new"} for row in made]
+    said = [entry.value for entry in standing(decision_rows.entries_of(plain)) if entry.id in new]
     return {(decision.assessment_key or "", decision.question.value) for decision in said}
 
 
 def _columns(state: SiteState) -> dict[str, Any]:
     flag = state.flag
     return {
-        "observed_status": None if state.stage is None else STATUS_OF[state.stage].value,
+        "observed_status": state.observed_status and state.observed_status.value,
         "observed_on": state.last_seen,
         "observed_rung": state.rung and state.rung.value,
         "observed_since": state.since,

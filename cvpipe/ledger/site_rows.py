@@ -21,7 +21,7 @@ from cvpipe.ledger import audit, entries, geopackage, move_rows, version_rows, w
 from cvpipe.ledger.columns import Geometry, Json, canonical_json, now
 from cvpipe.ledger.records import Entry, ImportSummary, Observed, OwnerSystemTotals
 from cvpipe.ledger.schema import SETTLED_COLUMNS, Row, assessments, batches, sites
-from cvpipe.life import OBSERVABLE, move_between
+from cvpipe.life import move_between
 
 #: Columns that the machine keeps; an import neither reads nor writes them.
 MACHINE_COLUMNS = frozenset(
@@ -171,17 +171,8 @@ def recheck(connection: Connection, code: str, on: date | None, *, who: str) -> 
         audit.append(connection, [_event("changed", new, {"who": who, **_was_and_becomes(old, new)})])
 
 
-def observe(connection: Connection, code: str, status: SiteStatus, on: date | None) -> None:
-    """Note what the machine saw, unless a later epoch has already been seen."""
-    if status not in OBSERVABLE:
-        raise LedgerError(f"the machine cannot see that a site is {status}", remedy="Only a person can say so.")
-    query = update(sites).where(sites.c.code == code).values(observed_status=status.value, observed_on=on)
-    unseen = sites.c.observed_on.is_(None)
-    connection.execute(query.where(unseen if on is None else unseen | (sites.c.observed_on <= on)))
-
-
 def observed(connection: Connection) -> dict[str, Observed]:
-    """What the machine last saw of each site, by code."""
+    """Where each site was last settled to stand, by code."""
     query = select(sites.c.code, sites.c.observed_status, sites.c.observed_on).order_by(sites.c.code)
     return {
         code: Observed(None if status is None else SiteStatus(status), on)

@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from shapely.affinity import affine_transform, translate
 from shapely.geometry.base import BaseGeometry
 
-from cvpipe.domain import ChangeKind, Scene, Site
+from cvpipe.domain import ChangeKind, Scene, Site, Surface
 from cvpipe.errors import SceneError
 from cvpipe.geo import WGS84, Grid, buffered, metric_crs, reproject
 from cvpipe.imagery import MosaicReader, Patch, SceneReader, later_grid, shared_stretch, site_grid, write_jpeg
 from cvpipe.imagery.later import read_later
 from cvpipe.imagery.remote import shown
-from cvpipe.report.epochs import DrawnChange, Epoch, Role, Step
+from cvpipe.report.epochs import DrawnChange, DrawnRemnant, Epoch, Role, Step
 
 #: Width and height of a chip in pixels: sharp at three in a row on a wide screen, 60 kB as JPEG.
 CHIP_PX = (640, 480)
@@ -56,8 +56,20 @@ class Outline:
 
 
 @dataclass(frozen=True)
+class LeftOver:
+    """A remnant on a picture: an SVG path in its pixels."""
+
+    surface: Surface
+    path: str
+    area_m2: float
+
+
+@dataclass(frozen=True)
 class Picture:
-    """One epoch of a site. `file` is relative to the report; where there is none, `missing` says why."""
+    """One epoch of a site. `file` is relative to the report; where there is none, `missing` says why.
+
+    `left` is what still stands or lies on the site at this epoch.
+    """
 
     role: Role
     acquired: date
@@ -69,6 +81,15 @@ class Picture:
     outlines: tuple[Outline, ...]
     scale_m: int
     scale_px: float
+    left: tuple[LeftOver, ...] = ()
+
+    @property
+    def left_m2(self) -> dict[Surface, float]:
+        """How much is left of each surface, m²."""
+        found = dict[Surface, float]()
+        for one in self.left:
+            found[one.surface] = found.get(one.surface, 0.0) + one.area_m2
+        return found
 
     @property
     def size(self) -> tuple[int, int]:
@@ -150,6 +171,7 @@ class ChipCutter:
             outlines=tuple(_drawn(change, frame) for change in epoch.changes),
             scale_m=scale_m,
             scale_px=scale_px,
+            left=tuple(_left_over(remnant, frame) for remnant in epoch.left),
         )
 
 
@@ -194,6 +216,11 @@ def _drawn(drawn: DrawnChange, frame: Grid) -> Outline:
     return Outline(change.kind, _path(change.geometry, frame, drawn.offset_m), change.area_m2, change.probability)
 
 
+def _left_over(drawn: DrawnRemnant, frame: Grid) -> LeftOver:
+    remnant = drawn.remnant
+    return LeftOver(remnant.surface, _path(remnant.geometry, frame, drawn.offset_m), remnant.area_m2)
+
+
 def _path(geometry: BaseGeometry, frame: Grid, offset_m: tuple[float, float] = (0.0, 0.0)) -> str:
     """SVG path of a WGS 84 area in the frame's pixels, for ground that was seen `offset_m` right of and below it."""
     assert frame.crs is not None
@@ -218,4 +245,4 @@ def _scale_bar(frame: Grid) -> tuple[int, float]:
     return length, length / metre
 
 
-__all__ = ["CHIP_PX", "ChipCutter", "Outline", "Picture", "frame_of"]
+__all__ = ["CHIP_PX", "ChipCutter", "LeftOver", "Outline", "Picture", "frame_of"]

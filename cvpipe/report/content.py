@@ -6,15 +6,16 @@ Areas are m² on the ground; language and number formats are the page's matter.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
 from cvpipe.assess import criteria as kinds
-from cvpipe.assess.claims import Claim, claims
+from cvpipe.assess.claims import Claim, ClaimKind, claim_kind, claims
 from cvpipe.assess.sampling import Estimate, estimates
+from cvpipe.assess.standing import VAIN_CLAIMS, FlagReason, claim_question
 from cvpipe.domain import (
     ChangeKind,
     Criterion,
@@ -23,9 +24,11 @@ from cvpipe.domain import (
     Outcome,
     Question,
     Reason,
+    Rung,
     Scene,
     Site,
     SiteStatus,
+    Stage,
     Verdict,
 )
 from cvpipe.ledger.records import AssessmentRecord, Entry, RunRecord, SiteState
@@ -37,8 +40,6 @@ from cvpipe.report.trend import TrendPoint, trend_of
 
 #: People's word that a site is done: these count against the campaign's target.
 COMPLETED = frozenset({SiteStatus.CLEARED, SiteStatus.CLOSED})
-
-_SAID_DEMOLISHED = COMPLETED | {SiteStatus.DEMOLISHED}
 
 
 Between = tuple[float, float]
@@ -59,7 +60,27 @@ class Concern(StrEnum):
     REBOUND = "rebound"
     STANDS = "stands"
     NOT_CLEAR = "not_clear"
+    NOT_GREEN = "not_green"
+    CONTRADICTORY = "contradictory"
+    HIGH_STAKES = "high_stakes"
     UNCERTAIN = "uncertain"
+
+
+#: Under which concern a claim in vain goes.
+_CLAIMED: Mapping[ClaimKind, Concern] = {
+    ClaimKind.REBUILT: Concern.REBOUND,
+    ClaimKind.STANDS: Concern.STANDS,
+    ClaimKind.NOT_CLEAR: Concern.NOT_CLEAR,
+    ClaimKind.NOT_GREEN: Concern.NOT_GREEN,
+}
+
+#: Under which concern a flag goes; a flagged claim has one by what is claimed.
+_FLAGGED: Mapping[str, Concern] = {
+    FlagReason.REBOUND: Concern.REBOUND,
+    FlagReason.CONTRADICTORY: Concern.CONTRADICTORY,
+    FlagReason.HIGH_STAKES: Concern.HIGH_STAKES,
+    FlagReason.UNCERTAIN: Concern.UNCERTAIN,
+}
 
 
 @dataclass(frozen=True)
@@ -67,34 +88,41 @@ class SiteContent:
     """One site with the verdicts that hold now and the assessments that its pictures come from.
 
     `records` are all of its assessments, oldest epoch first, `decisions` what people said and still stands, `state`
-    where it stands by both; None where neither tells. `due` is its own due date, or its batch's.
+    where it stands by all of that together (the confirmation ladder). `due` is its own due date, or its batch's.
     """
 
     number: int
     site: Site
     standings: Mapping[Question, Standing]
     records: tuple[AssessmentRecord, ...]
+    state: SiteState
     decisions: tuple[Entry[Decision], ...] = ()
-    state: SiteState | None = None
     due: date | None = None
 
     @property
+    def observed(self) -> SiteStatus | None:
+        """Where it was seen to stand, by all of its epochs and what people said; None before anything was seen."""
+        return self.state.observed_status
+
+    @property
     def concerns(self) -> tuple[Concern, ...]:
-        """Why a person should look, most urgent first."""
-        found = {
-            Concern.REBOUND: self.outcome(Question.REBOUND) is Outcome.SUSPECTED,
-            Concern.STANDS: self.site.status in _SAID_DEMOLISHED
-            and self.outcome(Question.DEMOLITION) in (Outcome.NONE, Outcome.PARTIAL)
-            and not self.nothing_to_demolish,
-            Concern.NOT_CLEAR: self.site.status in COMPLETED and self.outcome(Question.CLEARANCE) is Outcome.NOT_MET,
-            Concern.UNCERTAIN: any(s.verdict.needs_review for s in self.standings.values()),
-        }
-        return tuple(concern for concern in Concern if found[concern])
+        """Why a person should look, most urgent first: a rebound, what the ledger claims in vain, what is flagged."""
+        kind, flag = claim_kind(self.site, self.state), self.state.flag
+        rebound = Concern.REBOUND if self.state.rebound_since is not None else None
+        claimed, flagged = kind and _CLAIMED.get(kind), flag and _FLAGGED.get(flag.reason)
+        return tuple(concern for concern in Concern if concern in (rebound, claimed, flagged))
+
+    @property
+    def asked(self) -> tuple[Question, ...]:
+        """The questions that a person should answer, or whose answer contradicts what the ledger claims."""
+        flagged = self.state.flag.questions if self.state.flag else ()
+        claimed = (claim_question(claim_kind(self.site, self.state)),) if self.contradicts else ()
+        return tuple(dict.fromkeys((*claimed, *flagged)))
 
     @property
     def contradicts(self) -> bool:
         """Whether people's word and the pictures differ."""
-        return bool({Concern.STANDS, Concern.NOT_CLEAR} & set(self.concerns))
+        return claim_kind(self.site, self.state) in VAIN_CLAIMS
 
     @property
     def assessed(self) -> bool:
@@ -111,14 +139,6 @@ class SiteContent:
         """Date of the newest epoch that could not answer what an older one had answered."""
         return max((s.unseen_since for s in self.standings.values() if s.unseen_since), default=None)
 
-    @property
-    def nothing_to_demolish(self) -> bool:
-        """Whether the baseline shows no structure worth the name."""
-        standing = self.standings.get(Question.DEMOLITION)
-        return standing is not None and any(
-            c.name == "baseline_structure" and c.passed is False for c in standing.verdict.criteria
-        )
-
     def outcome(self, question: Question) -> Outcome | None:
         """The outcome that holds for a question; None where it was never asked."""
         standing = self.standings.get(question)
@@ -132,14 +152,18 @@ class SiteContent:
     @property
     def is_rebound(self) -> bool:
         """Whether structures came back, as people hold or the pictures suggest."""
-        lasting = self.state is not None and self.state.rebound_since is not None
-        return lasting or self.site.status is SiteStatus.REBOUND or self.outcome(Question.REBOUND) is Outcome.SUSPECTED
+        return self.state.rebound_since is not None or self.site.status is SiteStatus.REBOUND
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether it was seen to be cleared."""
+        return self.state.stage is Stage.CLEARED
 
     @property
     def cleared_m2(self) -> float:
         """Area of the site where the ground is seen to be clear, else 0."""
         measured = self.measured_by(Question.CLEARANCE)
-        return measured.site_area_m2 if measured and self.outcome(Question.CLEARANCE) is Outcome.MET else 0.0
+        return measured.site_area_m2 if measured and self.is_clear else 0.0
 
     def criterion(self, question: Question, name: str) -> Criterion | None:
         """A criterion of the verdict that holds for a question."""
@@ -164,6 +188,8 @@ class SiteContent:
 class Totals:
     """Sums over a group of sites; `label` is None for all sites, "" for those without an entry.
 
+    `demolition`, `clear` and `rebuilt` count where sites were seen to stand, each under one of none, partial, complete
+    and rebuilt, `provisional` ones among them; `rebounds` also those that people call so.
     `land_m2` and `building_m2` are the ledger's own figures, unknown ones counted as 0. `removed_between` and
     `green_between` are 90 % intervals that hold if the sites' errors have nothing in common; None where none has one.
     """
@@ -179,7 +205,9 @@ class Totals:
     removed_m2: float
     green_added_m2: float
     not_assessable: int
-    rebound_suspected: int
+    rebounds: int
+    rebuilt: int = 0
+    provisional: int = 0
     cleared_m2: float = 0.0
     removed_between: Between | None = None
     green_between: Between | None = None
@@ -249,6 +277,7 @@ def build_content(
     standing = [s.record for page in pages for s in page.standings.values()]
     used = {digest for page in pages for record in page.records for digest in record.assessment.scenes}
     shown = tuple(sorted((s for s in scenes if s.content_hash in used), key=lambda s: s.acquired))
+    waiting = sum(page.state.flag is not None for page in pages)
     late = [page for page in pages if page.overdue_by(on) is not None]
     return Content(
         campaign=campaign,
@@ -268,8 +297,8 @@ def build_content(
         overdue=tuple(sorted(late, key=lambda page: (page.due or on, page.number))),
         rebounds=tuple(page for page in pages if page.is_rebound),
         claims=tuple(claims(sites, background.states)),
-        trend=trend_of([page.records for page in pages]),
-        pace=pace_of(background.decisions, [r for page in pages for r in page.records], background.waiting, on),
+        trend=trend_of([(page.state, page.records) for page in pages]),
+        pace=pace_of(background.decisions, [r for page in pages for r in page.records], waiting, on),
         checked=_checked(background),
     )
 
@@ -284,7 +313,7 @@ def _checked(background: Background) -> Checked | None:
 
 def total_of(label: str | None, pages: Sequence[SiteContent], on: date) -> Totals:
     """Sums over a group of sites, as of a day."""
-    demolition = [page.outcome(Question.DEMOLITION) for page in pages]
+    stages = Counter(page.state.stage for page in pages)
     return Totals(
         label=label,
         sites=len(pages),
@@ -292,12 +321,18 @@ def total_of(label: str | None, pages: Sequence[SiteContent], on: date) -> Total
         land_m2=sum(page.site.land_area_m2 or 0.0 for page in pages),
         building_m2=sum(page.site.building_area_m2 or 0.0 for page in pages),
         assessed=sum(page.assessed for page in pages),
-        demolition={o: demolition.count(o) for o in (Outcome.COMPLETE, Outcome.PARTIAL, Outcome.NONE)},
-        clear=sum(page.outcome(Question.CLEARANCE) is Outcome.MET for page in pages),
+        demolition={
+            Outcome.COMPLETE: stages[Stage.DEMOLISHED] + stages[Stage.CLEARED],
+            Outcome.PARTIAL: stages[Stage.IN_PROGRESS],
+            Outcome.NONE: stages[Stage.STANDING],
+        },
+        clear=stages[Stage.CLEARED],
         removed_m2=sum(page.change_m2(ChangeKind.STRUCTURE_REMOVED) for page in pages),
         green_added_m2=sum(page.change_m2(ChangeKind.GREEN_ADDED) for page in pages),
         not_assessable=sum(bool(page.standings) and not page.assessed for page in pages),
-        rebound_suspected=sum(page.outcome(Question.REBOUND) is Outcome.SUSPECTED for page in pages),
+        rebounds=sum(page.is_rebound for page in pages),
+        rebuilt=stages[Stage.REBOUND],
+        provisional=sum(page.state.rung is Rung.PROVISIONAL for page in pages),
         cleared_m2=sum(page.cleared_m2 for page in pages),
         removed_between=_between(pages, Question.DEMOLITION, kinds.REMOVED.name, ChangeKind.STRUCTURE_REMOVED),
         green_between=_between(pages, Question.GREENING, kinds.GREEN_GAINED.name, ChangeKind.GREEN_ADDED),
@@ -336,8 +371,8 @@ def _site_contents(
             site,
             current_verdicts(by_code[site.code]),
             tuple(sorted(by_code[site.code], key=_chronology)),
+            background.states.get(site.code, SiteState(site.code)),
             tuple(said[site.code]),
-            background.states.get(site.code),
             site.plan.due_date or background.due.get(site.batch),
         )
         for number, site in enumerate(sites, start=1)

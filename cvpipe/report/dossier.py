@@ -27,6 +27,7 @@ from cvpipe.report.html import environment, site_view
 from cvpipe.report.material import read_site
 from cvpipe.report.pdf import check_pdf, write_pdf
 from cvpipe.report.scope import WHOLE, Scope
+from cvpipe.report.telling import happened
 from cvpipe.report.words import Words
 from cvpipe.report.writing import Format, Look
 
@@ -149,6 +150,7 @@ class _Maker:
             facts=(*view.facts, *_plan_facts(page, self._words)),
             said=_said(self._ledger, site.code, self._scope),
             history=_history(self._ledger, site.code, self._scope),
+            happened=happened,
             runs=[run for run in content.runs if run.id in used],
             digests=_all_digests(content),
             area_of=lambda value: amount(value, "m²", self._look.lang),

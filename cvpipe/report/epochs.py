@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 
-from cvpipe.domain import Change, ChangeKind, Question, Registration
+from cvpipe.domain import Change, ChangeKind, Question, Registration, Remnant
 from cvpipe.imagery import ALIGNMENT_MARGIN_M
 from cvpipe.ledger.records import AssessmentRecord
 from cvpipe.report.content import Content, SiteContent
@@ -53,6 +53,14 @@ class DrawnChange:
 
 
 @dataclass(frozen=True)
+class DrawnRemnant:
+    """What still stands or lies on the site, to be outlined; its geometry lies as that of a `DrawnChange` does."""
+
+    remnant: Remnant
+    offset_m: Offset = _NOWHERE
+
+
+@dataclass(frozen=True)
 class Step:
     """How an epoch lies on an earlier one of the same site, as their comparison found."""
 
@@ -79,6 +87,7 @@ class Epoch:
     steps: tuple[Step, ...]
     changes: tuple[DrawnChange, ...]
     record: AssessmentRecord
+    left: tuple[DrawnRemnant, ...] = ()
 
     @property
     def offset_m(self) -> Offset:
@@ -156,7 +165,7 @@ def _with_watch(steps: list[Epoch], watch: AssessmentRecord, how: HowCompared) -
     added = tuple(DrawnChange(c, offset) for c in watch.assessment.changes if c.kind is ChangeKind.STRUCTURE_ADDED)
     known = next((s for s in steps if s.scenes[0] == watch.assessment.after), None)
     if known is None:
-        newest = _epoch(watch, (*(seen_on.steps if seen_on else ()), *_steps(watch, how)), added)
+        newest = _epoch(watch, (*(seen_on.steps if seen_on else ()), *_steps(watch, how)), added, offset)
         return sorted([*steps, newest], key=lambda s: s.acquired)
     others = tuple(d for d in known.changes if d.change.kind is not ChangeKind.STRUCTURE_ADDED)
     return [replace(s, changes=others + added) if s is known else s for s in steps]
@@ -167,11 +176,14 @@ def _baseline(baseline: Epoch, after: Epoch) -> Epoch:
     return replace(baseline, changes=tuple(d for d in after.changes if d.change.kind in _GONE))
 
 
-def _epoch(record: AssessmentRecord, steps: tuple[Step, ...], changes: tuple[DrawnChange, ...]) -> Epoch:
+def _epoch(
+    record: AssessmentRecord, steps: tuple[Step, ...], changes: tuple[DrawnChange, ...], offset: Offset = _NOWHERE
+) -> Epoch:
     one = record.assessment
     assert one.after is not None
     assert record.after_date is not None
-    return Epoch((one.after, *one.after_fill), record.after_date, Role.AFTER, steps, changes, record)
+    left = tuple(DrawnRemnant(r, offset) for r in (one.measurements.left if one.measurements else ()))
+    return Epoch((one.after, *one.after_fill), record.after_date, Role.AFTER, steps, changes, record, left)
 
 
 def _steps(record: AssessmentRecord, how: HowCompared) -> tuple[Step, ...]:
@@ -183,6 +195,7 @@ def _steps(record: AssessmentRecord, how: HowCompared) -> tuple[Step, ...]:
 __all__ = [
     "Compared",
     "DrawnChange",
+    "DrawnRemnant",
     "Epoch",
     "HowCompared",
     "Offset",

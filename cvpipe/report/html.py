@@ -17,12 +17,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import cvpipe
-from cvpipe.assess import explain, observed_status
+from cvpipe.assess import explain
 from cvpipe.assess.claims import ClaimKind
 from cvpipe.assess.criteria import KINDS, Language
 from cvpipe.assess.explaining import REASONS, amount, between
 from cvpipe.assess.sampling import Estimate
-from cvpipe.domain import CHANGE_COLOURS, Criterion, Outcome, Question, Registration
+from cvpipe.domain import CHANGE_COLOURS, Criterion, Outcome, Question, Registration, Surface
 from cvpipe.imagery.remote import shown
 from cvpipe.report import figures
 from cvpipe.report.charts import Series, chart
@@ -45,6 +45,9 @@ _TONES: Mapping[tuple[Question, Outcome], str] = {
     (Question.REBOUND, Outcome.NONE): "good",
     (Question.REBOUND, Outcome.SUSPECTED): "bad",
 }
+
+#: How what is left on a site is outlined; no kind of change has these colours.
+LEFT_COLOURS: Mapping[Surface, str] = {Surface.STRUCTURE: "#ff8ad8", Surface.RUBBLE: "#f2e2c4"}
 
 #: Sites on one page: 30 MB of pictures and 2 MB of text, which a browser shows at once.
 PAGE_SITES = 250
@@ -280,6 +283,7 @@ def environment(lang: Language) -> Environment:
     made.filters["file_name"] = lambda uri: PurePosixPath(shown(uri)).name
     made.globals["tone"] = tone
     made.globals["version"] = cvpipe.__version__
+    made.globals["left_colours"] = LEFT_COLOURS
     made.globals["change_colours"] = {kind: "#{:02x}{:02x}{:02x}".format(*rgb) for kind, rgb in CHANGE_COLOURS.items()}
     return made
 
@@ -323,7 +327,7 @@ def _facts(page: SiteContent, words: Words, how: HowCompared) -> tuple[tuple[str
     site = page.site
     facts = [
         (words.status, words.site_status(site.status)),
-        (words.observed, words.site_status(observed_status(s.verdict for s in page.standings.values()))),
+        (words.observed, words.seen_as(page.state)),
     ]
     if site.land_area_m2 is not None:
         facts.append((words.land_short, amount(site.land_area_m2, "m²", words.lang)))
@@ -353,13 +357,8 @@ def shift_in_words(registration: Registration, pixel_m: float, words: Words) -> 
 
 def _doubts(page: SiteContent, lang: Language) -> list[str]:
     """The sentences of the verdicts that put a site on the list to look at first."""
-    doubtful = [s.verdict for s in page.standings.values() if s.verdict.needs_review]
-    contradicting = [
-        page.standings[question].verdict
-        for question, wanted in ((Question.DEMOLITION, Outcome.COMPLETE), (Question.CLEARANCE, Outcome.MET))
-        if page.contradicts and page.outcome(question) not in (None, wanted, Outcome.NOT_ASSESSABLE)
-    ]
-    return [_unbroken(explain(verdict, lang)) for verdict in dict.fromkeys((*contradicting, *doubtful))]
+    asked = (page.standings[question].verdict for question in page.asked if question in page.standings)
+    return [_unbroken(explain(verdict, lang)) for verdict in asked]
 
 
 def _unanswered(page: SiteContent, words: Words) -> str:

@@ -23,15 +23,14 @@ Value = TypeVar("Value")
 class Background:
     """What bears on sites besides their assessments.
 
-    `decisions` are those that stand, `due` the due dates of batches, `waiting` the number of sites in the reviewers'
-    queue; `sample` is the last one that was drawn over the whole ledger, with what was found.
+    `decisions` are those that stand, `states` where sites stand by all that the report counts, `due` the due dates of
+    batches; `sample` is the last one that was drawn over the whole ledger, with what was found.
     """
 
     scope: Scope = WHOLE
     decisions: tuple[Entry[Decision], ...] = ()
     states: Mapping[str, SiteState] = field(default_factory=dict)
     due: Mapping[str, date] = field(default_factory=dict)
-    waiting: int = 0
     sample: Entry[Sample] | None = None
     results: tuple[SampleResult, ...] = ()
 
@@ -45,8 +44,8 @@ class Material:
     background: Background
 
 
-def read_material(ledger: Ledger, scope: Scope, on: date, rules: Rules | None = None) -> Material:
-    """Read what a report of `scope` is made from; `on` is the day on which it is made. The ledger is left as it is.
+def read_material(ledger: Ledger, scope: Scope, rules: Rules | None = None) -> Material:
+    """Read what a report of `scope` is made from. The ledger is left as it is.
 
     Raises UsageError where the scope names something that there is not.
     """
@@ -68,7 +67,6 @@ def read_material(ledger: Ledger, scope: Scope, on: date, rules: Rules | None = 
             decisions=tuple(decisions),
             states=_states(sites, records, decisions, visits, moves, rules or default_rules()),
             due={batch.name: batch.due_date for batch in batches if batch.due_date},
-            waiting=sum(item.site_code in codes for item in ledger.review_queue(on)),
             sample=samples[-1] if samples else None,
             results=tuple(entry.value for entry in ledger.sample_results(samples[-1].id)) if samples else (),
         ),

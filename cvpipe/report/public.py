@@ -20,9 +20,9 @@ import shapely
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
-from cvpipe.assess import observed_status
 from cvpipe.assess.criteria import Language
-from cvpipe.domain import ChangeKind, Question, SiteStatus
+from cvpipe.assess.rules import Rules
+from cvpipe.domain import ChangeKind, Question, Rung, SiteStatus
 from cvpipe.folders import OutputFolder
 from cvpipe.geo import buffered
 from cvpipe.ledger import Ledger
@@ -103,14 +103,16 @@ def write_public(
     scope: Scope = WHOLE,
     lang: Language = "en",
     made_on: date | None = None,
+    rules: Rules | None = None,
 ) -> WrittenPublic:
     """Write map page, GeoJSON and CSV into `out`, which appears whole or not at all; an older one is replaced.
 
-    Raises UsageError where `out` holds anything else, or the scope names something that there is not.
+    `rules` are those that tell where sites stand, by default the shipped ones. Raises UsageError where `out` holds
+    anything else, or the scope names something that there is not.
     """
     out, on, words = out.resolve(), made_on or date.today(), Words(lang)
     PUBLIC.refuse_foreign(out)
-    material = read_material(ledger, scope, on)
+    material = read_material(ledger, scope, rules)
     content = build_content(
         campaign, material.sites, material.records, [], [], made_on=on, background=material.background
     )
@@ -137,10 +139,9 @@ COLUMNS: dict[PublicColumn, Callable[[SiteContent], Any]] = {
     "due_date": lambda page: page.due,
     "land_area_m2": lambda page: page.site.land_area_m2,
     "building_area_m2": lambda page: page.site.building_area_m2,
-    "observed_status": lambda page: observed_status(s.verdict for s in page.standings.values()),
-    "observed_on": lambda page: max(
-        (s.record.after_date for s in page.standings.values() if s.record.after_date), default=None
-    ),
+    "observed_status": lambda page: page.observed,
+    "observed_rung": lambda page: page.state.rung,
+    "observed_on": lambda page: page.state.last_seen,
     "structure_removed_m2": lambda page: _measured(page, ChangeKind.STRUCTURE_REMOVED),
     "green_added_m2": lambda page: _measured(page, ChangeKind.GREEN_ADDED),
 }
@@ -188,7 +189,7 @@ def _csv(sites: Sequence[PublicSite], settings: PublicSettings) -> str:
 
 
 def _plain(cell: Any) -> Any:
-    return cell.isoformat() if isinstance(cell, date) else cell.value if isinstance(cell, SiteStatus) else cell
+    return cell.isoformat() if isinstance(cell, date) else cell.value if isinstance(cell, SiteStatus | Rung) else cell
 
 
 def _page(sites: Sequence[PublicSite], settings: PublicSettings, title: str, words: Words, on: date) -> str:
@@ -218,6 +219,8 @@ def _told(cell: Any, words: Words) -> str:
         return "–"
     if isinstance(cell, SiteStatus):
         return words.site_status(cell)
+    if isinstance(cell, Rung):
+        return words.rung(cell)
     return f"{cell:,.0f}" if isinstance(cell, float | int) else str(cell)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 from shapely.geometry import mapping
 
 import cvpipe
-from cvpipe.assess import observed_status
 from cvpipe.domain import Criterion, Question
 from cvpipe.imagery.remote import shown
 from cvpipe.report.content import Content, SiteContent, Totals, reasons_of
@@ -64,7 +63,8 @@ def _totals(totals: Totals) -> dict[str, Any]:
         "structure_removed_m2": totals.removed_m2,
         "green_added_m2": totals.green_added_m2,
         "not_assessable": totals.not_assessable,
-        "rebound_suspected": totals.rebound_suspected,
+        "rebounds": totals.rebounds,
+        "provisional": totals.provisional,
         "cleared_m2": totals.cleared_m2,
         "structure_removed_between_m2": totals.removed_between,
         "green_added_between_m2": totals.green_between,
@@ -82,18 +82,28 @@ def _pace(content: Content) -> dict[str, Any] | None:
 
 
 def _site(page: SiteContent) -> dict[str, Any]:
-    observed = observed_status(s.verdict for s in page.standings.values())
     return {
         "code": page.site.code,
         "name": page.site.name,
         "owner_system": page.site.owner_system,
         "sub_district": page.site.sub_district,
         "status": page.site.status.value,
-        "observed_status": observed.value if observed else None,
+        **_observed(page),
         "concerns": list(page.concerns),
         "verdicts": {question.value: _verdict(standing) for question, standing in page.standings.items()},
         "change_m2": _changes(page),
         "left": _left(page),
+    }
+
+
+def _observed(page: SiteContent) -> dict[str, Any]:
+    """Where it was seen to stand, and by what that is confirmed."""
+    state = page.state
+    days = {"since": state.since, "not_yet_on": state.not_yet_on, "on": state.last_seen}
+    return {
+        "observed_status": page.observed.value if page.observed else None,
+        "observed_rung": state.rung.value if state.rung else None,
+        **{f"observed_{name}": day.isoformat() if day else None for name, day in days.items()},
     }
 
 

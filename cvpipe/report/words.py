@@ -7,8 +7,8 @@ from typing import Final
 
 from cvpipe.assess.naming import Names
 from cvpipe.assess.sampling import Estimate
-from cvpipe.domain import Decision, Outcome, Question, ReviewReason
-from cvpipe.ledger.records import Entry
+from cvpipe.domain import Decision, Outcome, Question, ReviewReason, Surface
+from cvpipe.ledger.records import Entry, SiteState
 from cvpipe.report.content import Concern
 from cvpipe.report.scope import Scope
 
@@ -40,7 +40,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "removed": ("Removed", "已拆除"),
     "green_added": ("Green added", "新增绿化"),
     "not_assessable": ("Not assessable", "无法判定"),
-    "rebound": ("Rebound suspected", "疑似反弹"),
+    "rebound": ("Rebound", "反弹"),
     "demolition_complete": ("Demolition complete", "拆除完成"),
     "clear_sites": ("Clear, as seen from above", "场光地净（影像所见）"),
     "partial_more": ("{partial} partial, {none} not begun", "部分 {partial} 处，未拆 {none} 处"),
@@ -81,6 +81,16 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "outlines": ("Outlines", "显示轮廓"),
     "status": ("Ledger", "台账状态"),
     "observed": ("Seen", "影像所见"),
+    "how_sure": ("How sure", "确认情况"),
+    "provisional": ("Provisional", "待确认"),
+    "provisional_note": (
+        "seen on one picture so far; a second one or people confirm it",
+        "目前仅一期影像所见，待另一期影像或人工确认",
+    ),
+    "provisional_of": (
+        "{count} sites were seen so on one picture so far; a second one or people confirm it.",
+        "其中 {count} 处目前仅一期影像所见，待另一期影像或人工确认。",
+    ),
     "land_short": ("Land", "占地"),
     "building_short": ("Building", "建筑"),
     "before": ("Before", "整治前"),
@@ -92,6 +102,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     ),
     "picture_missing": ("No picture", "影像缺失"),
     "not_assessed": ("Not assessed yet", "尚未评估"),
+    "left_structure": ("Structure left", "残留建筑"),
+    "left_rubble": ("Rubble left", "残留渣土"),
     "site_boundary": ("Site boundary", "点位边界"),
     "shift": ("Shift removed", "已校正位移"),
     "drift": ("turned or stretched by {percent} %", "旋转或缩放 {percent}%"),
@@ -250,6 +262,9 @@ _CONCERNS: Final[dict[Concern, tuple[str, str]]] = {
     Concern.REBOUND: ("Structures may have come back", "疑似反弹"),
     Concern.STANDS: ("Recorded as demolished, but structure stands", "台账记为已拆除，影像仍见建筑"),
     Concern.NOT_CLEAR: ("Recorded as cleared, but the ground is not clear", "台账记为已清理，影像未达场光地净"),
+    Concern.NOT_GREEN: ("Closed without the green that was planned", "已销账，绿化未达方案要求"),
+    Concern.CONTRADICTORY: ("The newest picture contradicts what was confirmed", "最新影像与已确认情况不一致"),
+    Concern.HIGH_STAKES: ("So much would be closed on one picture", "面积较大，仅一期影像即可销账"),
     Concern.UNCERTAIN: ("Near a limit, or figures disagree", "接近限值或数据不一致"),
 }
 
@@ -277,6 +292,7 @@ _PUBLIC: Final[dict[str, tuple[str, str]]] = {
     "land_area_m2": ("Land, m²", "占地（平方米）"),
     "building_area_m2": ("Building, m²", "建筑（平方米）"),
     "observed_status": ("Seen", "影像所见"),
+    "observed_rung": ("How sure", "确认情况"),
     "observed_on": ("Seen on", "影像日期"),
     "structure_removed_m2": ("Structure removed, m²", "已拆除（平方米）"),
     "green_added_m2": ("Green added, m²", "新增绿化（平方米）"),
@@ -317,6 +333,17 @@ class Words(Names):
             (self.up_to_day, scope.until.isoformat() if scope.until else ""),
         )
         return [(label, value) for label, value in named if value]
+
+    def seen_as(self, state: SiteState) -> str:
+        """Where a site was seen to stand, and how sure that is."""
+        if state.stage is None:
+            return "–"
+        seen, sure = self.site_status(state.observed_status), self.rung(state.rung)
+        return f"{seen}（{sure}）" if self.lang == "zh" else f"{seen} ({sure})"
+
+    def left(self, surface: Surface) -> str:
+        """What a remnant is called."""
+        return self.left_structure if surface is Surface.STRUCTURE else self.left_rubble
 
     def decided_in_words(self, entry: Entry[Decision]) -> str:
         """What a person answered, and when."""

@@ -17,7 +17,6 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 
-from cvpipe.assess import observed_status
 from cvpipe.assess.claims import Claim
 from cvpipe.assess.explaining import REASONS, explain
 from cvpipe.assess.sampling import Estimate
@@ -115,7 +114,9 @@ def sheets(content: Content, words: Words, unit: AreaUnit) -> Iterator[Sheet]:
         words,
         (Column(words.since, Kind.DAY), Column(f"{words.area} m²", Kind.COUNT), Column(words.last_seen, Kind.DAY)),
         lambda page: (
-            (page.state.rebound_since, page.state.rebound_m2, page.state.last_seen) if page.state else (None,) * 3
+            page.state.rebound_since,
+            page.state.rebound_m2,
+            page.state.last_seen,
         ),
     )
     yield _claims(content.claims, words)
@@ -199,7 +200,8 @@ def _summary(content: Content, words: Words, land: Areas, measured: Areas) -> Sh
         (words.green_added, measured.of(t.green_added_m2), *_ends(green, measured), symbol, note if green else ""),
         (words.overdue, t.overdue, None, None, "", ""),
         (words.not_assessable, t.not_assessable, None, None, "", ""),
-        (words.rebound, t.rebound_suspected, None, None, "", ""),
+        (words.rebound, t.rebounds, None, None, "", ""),
+        (words.provisional, t.provisional, None, None, "", words.provisional_note),
         (words.decided, t.decided, None, None, "", ""),
     ]  # fmt: skip
     columns = (
@@ -259,7 +261,7 @@ def _totals(title: str, label: str, groups: Sequence[Totals], words: Words, land
             _tidy(measured.of(t.green_added_m2)),
             t.overdue,
             t.not_assessable,
-            t.rebound_suspected,
+            t.rebounds,
         )
         for t in groups
     ]
@@ -281,6 +283,7 @@ def _sites(content: Content, words: Words, measured: Areas) -> Sheet:
         Column(f"{words.land} m²", Kind.COUNT),
         Column(f"{words.building} m²", Kind.COUNT),
         Column(words.observed, width=13),
+        Column(words.how_sure, width=28),
         *(Column(words.question(question), width=14) for question in Question),
         Column(f"{words.removed} {symbol}", Kind.AREA),
         Column(f"{words.low} {symbol}", Kind.AREA),
@@ -315,7 +318,6 @@ def _site_cells(page: SiteContent, words: Words) -> tuple[Any, ...]:
 
 def _site_row(page: SiteContent, words: Words, measured: Areas) -> tuple[Any, ...]:
     site, outcomes = page.site, [page.outcome(question) for question in Question]
-    seen = max((s.record.after_date for s in page.standings.values() if s.record.after_date), default=None)
     return (
         *_site_cells(page, words),
         site.community,
@@ -323,11 +325,12 @@ def _site_row(page: SiteContent, words: Words, measured: Areas) -> tuple[Any, ..
         page.due,
         site.land_area_m2,
         site.building_area_m2,
-        words.site_status(observed_status(s.verdict for s in page.standings.values())),
+        words.site_status(page.observed),
+        words.rung(page.state.rung),
         *(words.outcome(outcome) if outcome else None for outcome in outcomes),
         *_area_cells(page, Question.DEMOLITION, "removed_structure", ChangeKind.STRUCTURE_REMOVED, measured),
         *_area_cells(page, Question.GREENING, "green_gained", ChangeKind.GREEN_ADDED, measured),
-        seen,
+        page.state.last_seen,
         _joined((words.decided_in_words(entry) for entry in page.decisions), words),
         _joined((words.concern(concern) for concern in page.concerns), words),
         " ".join(explain(standing.verdict, words.lang) for standing in page.standings.values()),

@@ -65,7 +65,7 @@ def read_content(
     ledger: Ledger, campaign: Campaign, scope: Scope, made_on: date, rules: Rules | None = None
 ) -> Content:
     """What the ledger holds of a scope, as a report says it. Raises UsageError for a scope that there is not."""
-    scenes, runs, material = ledger.scenes(), ledger.runs(), read_material(ledger, scope, made_on, rules)
+    scenes, runs, material = ledger.scenes(), ledger.runs(), read_material(ledger, scope, rules)
     return build_content(
         campaign, material.sites, material.records, scenes, runs, made_on=made_on, background=material.background
     )

@@ -36,7 +36,7 @@ def test_english_sentence_names_values_and_limits() -> None:
     demolition = assess_remediation(site(), GONE, RULES)[0]
     assert explain(demolition) == (
         "Demolition is complete: 1,380 m² (99 %) of the 1,400 m² of structure at the baseline is gone and 20 m² still "
-        "stands (limit 42 m²)."
+        "stands (at most 42 m² allowed)."
     )
     assert demolition.explanation == explain(demolition)
 
@@ -44,7 +44,7 @@ def test_english_sentence_names_values_and_limits() -> None:
 def test_chinese_sentence_says_the_same() -> None:
     demolition = assess_remediation(site(), GONE, RULES)[0]
     assert explain(demolition, "zh") == (
-        "拆除已完成：基期建筑1,400平方米，已拆除1,380平方米（99%），残留20平方米（限值42平方米）。"
+        "拆除已完成：基期建筑1,400平方米，已拆除1,380平方米（99%），残留20平方米（应不超过42平方米）。"
     )
 
 
@@ -52,13 +52,24 @@ def test_intervals_are_told_in_both_languages() -> None:
     doubted = replace(GONE, spreads=areas(chance_m2=10).spreads)
     demolition, clearance, _ = assess_remediation(site(), doubted, RULES)
     assert demolition.explanation.startswith(
-        "Demolition is complete: 1,380 m² (99 %; 90 %: 1,350 to 1,410 m²) of the 1,400 m² of structure at the baseline "
-        "is gone and 20 m² still stands (90 %: 0 to 55 m²; limit 42 m²)."
+        "Demolition is complete: 1,380 m² (99 %; 90 % sure: 1,350 to 1,410 m²) of the 1,400 m² of structure at the "
+        "baseline is gone and 20 m² still stands (90 % sure: 0 to 55 m²; at most 42 m² allowed)."
     )
     assert explain(clearance, "zh").startswith(
-        "从空中看，场地已达到场光地净：场内建筑20平方米（90%区间0至47平方米，限值20平方米），"
-        "渣土堆料0平方米（90%区间0至10平方米，限值30平方米），清净场地占99%（平整裸土89%、绿化10%）。"
+        "影像所见，场地已达到场光地净：场内建筑20平方米（90%区间0至47平方米，应不超过20平方米），"
+        "渣土堆料0平方米（90%区间0至10平方米，应不超过30平方米），清净地面占99%（平整裸土89%、绿化10%）。"
     )
+
+
+def test_what_the_plan_asks_for_is_told_as_what_must_at_least_be_there() -> None:
+    """The plan's figure comes with a margin: nobody is told that the plan says what it does not say."""
+    plan = Plan(demolition_area_m2=1000, green_area_m2=200, green_ratio=0.4)
+    demolition, _, greening = assess_remediation(site(plan), GONE, RULES)
+    assert demolition.explanation.endswith("by the plan at least 900 m² had to go, which is reached.")
+    assert "已达到按方案至少应拆的900平方米" in explain(demolition, "zh")
+    assert "(at least 180 m² asked for)" in greening.explanation
+    assert "of the site is green (at least 40 % asked for)" in greening.explanation
+    assert "应不少于180平方米" in explain(greening, "zh")
 
 
 def test_a_limit_on_the_ground_is_told_where_it_is_broken() -> None:
@@ -79,7 +90,7 @@ def test_every_verdict_has_a_whole_sentence(verdict: Verdict) -> None:
 def test_a_doubt_is_told() -> None:
     verdict = replace(assess_remediation(site(), GONE, RULES)[1], needs_review=True)
     assert explain(verdict).endswith(
-        "A person should look: a limit lies within what the value could be, or two figures disagree."
+        "A person should look: a value may lie on either side of its limit, or two figures disagree."
     )
 
 

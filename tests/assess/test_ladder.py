@@ -38,6 +38,12 @@ def decided(record: AssessmentRecord, question: Question, verdict: Outcome) -> E
     return Entry(1, AT, Decision(CODE, "reviewer", question, verdict, record.assessment.key))
 
 
+def agreed(record: AssessmentRecord, question: Question, verdict: Outcome) -> list[Entry[Decision]]:
+    """The same word of two reviewers."""
+    first = decided(record, question, verdict)
+    return [first, replace(first, id=2, value=replace(first.value, who="another"))]
+
+
 def test_nothing_seen_tells_nothing() -> None:
     assert state_of(life([]), RULES) == SiteState(CODE)
     assert state_of(life([clouded(1, BASELINE, day(3))]), RULES) == SiteState(CODE)
@@ -148,17 +154,17 @@ def test_a_suspicion_ends_with_one_quiet_scene_or_with_two_doubtful_ones(doubts:
     assert (state.rebound_since is not None) is lasts
 
 
-def test_a_person_confirms_at_once_and_settles_the_flag() -> None:
+def test_people_confirm_at_once_and_settle_the_flag() -> None:
     near = doubtful(remediation(1, day(3), CLEAR), Question.DEMOLITION, Question.CLEARANCE)
-    said = decided(near, Question.CLEARANCE, Outcome.MET), decided(near, Question.DEMOLITION, Outcome.COMPLETE)
+    said = *agreed(near, Question.CLEARANCE, Outcome.MET), decided(near, Question.DEMOLITION, Outcome.COMPLETE)
     state = state_of(life([near], decisions=said), RULES)
     assert told(state) == [(Stage.CLEARED, Rung.PERSON, day(3), BASELINE)]
     assert (state.stage, state.flag) == (Stage.CLEARED, None)
 
 
-def test_a_person_overrules_the_machine() -> None:
+def test_people_overrule_the_machine() -> None:
     clear = [remediation(1, day(3), CLEAR), remediation(2, day(4), CLEAR)]
-    said = [decided(clear[1], Question.CLEARANCE, Outcome.NOT_MET)]
+    said = agreed(clear[1], Question.CLEARANCE, Outcome.NOT_MET)
     state = state_of(life(clear, decisions=said), RULES)
     assert told(state) == [(Stage.DEMOLISHED, Rung.PERSON, day(3), BASELINE)]
 
@@ -208,9 +214,9 @@ def test_an_epoch_that_does_not_tell_whether_ground_is_clear_does_not_show_it_li
 @pytest.mark.parametrize(("later", "stage"), [(timedelta(1), Stage.CLEARED), (timedelta(-1), Stage.DEMOLISHED)])
 def test_what_a_person_said_last_of_a_day_holds(later: timedelta, stage: Stage) -> None:
     seen = remediation(1, day(3), LITTERED)
-    decision = replace(decided(seen, Question.CLEARANCE, Outcome.MET), at=AT + later)
+    said = [replace(word, at=AT + later) for word in agreed(seen, Question.CLEARANCE, Outcome.MET)]
     visit = Entry(1, AT, Inspection(CODE, day(3), InspectionResult.NOT_CLEAR, "inspector"))
-    state = state_of(life([seen], decisions=[decision], inspections=[visit]), RULES)
+    state = state_of(life([seen], decisions=said, inspections=[visit]), RULES)
     assert state.stage is stage
 
 
@@ -239,13 +245,13 @@ def test_a_rebound_lasts_until_something_else_may_be_shown() -> None:
     assert (surely.stage, surely.rebound_since, surely.rebounds) == (Stage.CLEARED, None, 1)
 
 
-def test_a_reviewer_confirms_a_rebound_or_puts_it_aside() -> None:
+def test_two_reviewers_confirm_a_rebound_or_put_it_aside() -> None:
     clear = [remediation(1, day(3), CLEAR), remediation(2, day(4), CLEAR)]
     seen = watch(4, day(3), day(5), 80)
     rebuilt = [*clear, remediation(3, day(5), ground(added=80)), seen]
-    yes = state_of(life(rebuilt, decisions=[decided(seen, Question.REBOUND, Outcome.SUSPECTED)]), RULES)
+    yes = state_of(life(rebuilt, decisions=agreed(seen, Question.REBOUND, Outcome.SUSPECTED)), RULES)
     assert (yes.stage, yes.rung, yes.rebounds, yes.flag) == (Stage.REBOUND, Rung.PERSON, 1, None)
-    no = state_of(life(rebuilt, decisions=[decided(seen, Question.REBOUND, Outcome.NONE)]), RULES)
+    no = state_of(life(rebuilt, decisions=agreed(seen, Question.REBOUND, Outcome.NONE)), RULES)
     assert no.rebounds == 0
     assert Stage.REBOUND not in {s.stage for s in no.sightings}
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from cvpipe.domain import (
     Plan,
     Reason,
     Registration,
+    Remnant,
     Scene,
     Site,
     SiteStatus,
@@ -220,7 +221,14 @@ def _measured(
     )
     # Polygons lie where the earlier epoch of the pair shows their ground.
     seen = PLACE * Affine.translation(*early)
-    return m, tuple(change for kind, band in bands.items() for change in _polygons(kind, band & inside, seen))
+    left = tuple(
+        Remnant(surface, change.geometry, change.area_m2)
+        for surface in (Surface.STRUCTURE, Surface.RUBBLE)
+        for change in _polygons(ChangeKind.STRUCTURE_ADDED, (after == surface) & inside, seen)
+    )
+    return replace(m, left=left), tuple(
+        change for kind, band in bands.items() for change in _polygons(kind, band & inside, seen)
+    )
 
 
 def _polygons(kind: ChangeKind, band: NDArray[np.bool_], place: Affine) -> list[Change]:

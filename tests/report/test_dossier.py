@@ -14,6 +14,7 @@ from cvpipe.domain import Decision, Outcome, Question, ReviewReason
 from cvpipe.errors import UnknownSiteError
 from cvpipe.ledger import Ledger, Workspace
 from cvpipe.report import Campaign, Format, Look, write_dossiers, write_report
+from cvpipe.report.telling import happened
 from tests.report.neighbourhood import Neighbourhood
 
 TODAY = date(2017, 6, 30)
@@ -80,3 +81,29 @@ def test_many_sites_stand_on_pages_of_their_own(ledger: Ledger, out: Path, monke
     links = re.findall(r'(?:src|href)="([^"#]+)"', second)
     assert {"../index.html", "0001.html", "0003.html"} <= set(links)
     assert all((out / "sites" / link).is_file() for link in links)
+
+
+#: A word that nobody would leave in a Chinese sentence.
+ENGLISH = re.compile(r"[A-Za-z]{4,}")
+
+
+def test_a_whole_life_in_chinese_leaves_only_names_as_they_were_written(decided: Ledger) -> None:
+    history = decided.history("L-004")
+    assert {one.kind for one in history} >= {"site", "assessment", "decision"}
+    for one in history:
+        what, sentence = happened(one, "zh")
+        assert not ENGLISH.search(what), what
+        if one.kind in {"assessment", "sighting", "move"}:
+            assert not ENGLISH.search(sentence.split("：")[1] if one.kind == "move" and "：" in sentence else sentence)
+
+
+def test_english_is_what_the_ledger_says(decided: Ledger) -> None:
+    for one in decided.history("L-004"):
+        assert happened(one, "en") == (f"{one.kind} {one.action}", one.sentence)
+
+
+def test_verdicts_have_their_domain_words(decided: Ledger) -> None:
+    assessment = next(one for one in decided.history("L-004") if one.kind == "assessment")
+    _, sentence = happened(assessment, "zh")
+    assert "拆除" in sentence
+    assert "批次任务" in sentence

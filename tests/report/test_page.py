@@ -104,6 +104,16 @@ def test_chinese_page_is_chinese_but_for_names_and_figures(ledger: Ledger, today
     assert words - {"cvpipe", "plain", "scene", "tif", "dddddddddddd"} - set(re.findall(r"[a-f]+", said)) == set()
 
 
+def test_what_still_stands_is_outlined_with_its_area(ledger: Ledger, today: date, tmp_path: Path) -> None:
+    written = write_report(ledger, Campaign(""), tmp_path / "report", made_on=today)
+    page = (written.folder / "index.html").read_text("utf-8")
+    articles = dict(re.findall(r'<article id="site-(\d)"(.*?)</article>', page, flags=re.DOTALL))
+    assert articles["2"].count('class="left" fill="#ff8ad8"') == 2, "at both later epochs, not at the baseline"
+    assert articles["2"].count("Structure left 360&nbsp;m²") == 2
+    assert articles["3"].count("Rubble left 208&nbsp;m²") == 2
+    assert 'class="left"' not in articles["1"]
+
+
 def test_what_the_ledger_holds_is_never_markup(today: date) -> None:
     hostile = '"><script>alert(1)</script>'
     site = replace(sites()[0], name=hostile, owner_system=hostile, sub_district=hostile)

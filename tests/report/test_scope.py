@@ -35,7 +35,7 @@ def test_until_a_day_later_epochs_are_not_known(ledger: Ledger) -> None:
     told = content(ledger, Scope(until=date(2016, 12, 31)))
     assert told.epochs[-1] == date(2016, 9, 12)
     assert told.as_of == date(2016, 12, 31)
-    assert told.totals.rebound_suspected == 0
+    assert told.totals.rebounds == 0
     assert told.rebounds == ()
 
 
