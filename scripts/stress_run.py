@@ -58,7 +58,8 @@ OUTLINE_TOLERANCE_DEG = 1e-8
 THINKING_S = 0.02
 
 _PROCESSES = multiprocessing.get_context("forkserver")
-_PROCESSES.set_forkserver_preload(["cvpipe.run", "tests.detect.conftest", "scripts.stress_run"])
+# Not this module itself: under -m it is the main one, and Python warns where that was imported before.
+_PROCESSES.set_forkserver_preload(["cvpipe.run", "tests.detect.conftest", "scripts.stress_ledger"])
 _START_SECONDS = 300  # for a process to begin; on a busy machine the imports alone take a while
 
 

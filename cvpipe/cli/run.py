@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,12 +15,19 @@ import typer
 from cvpipe.cli import console
 from cvpipe.cli.detect import Device
 from cvpipe.cli.workspace import JsonOption, WorkspaceOption
-from cvpipe.errors import RunFailedError
+from cvpipe.errors import RunFailedError, UsageError
 
 if TYPE_CHECKING:
-    from cvpipe.run import Failure, Plan, PlannedPair, RunSummary
+    from cvpipe.run import Failure, Plan, PlannedPair, RayOptions, RunSummary
     from cvpipe.run.estimate import Speed
     from cvpipe.run.sweep import SweepPair
+
+
+class EngineName(StrEnum):
+    """Who assesses the pairs."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 def register(app: typer.Typer) -> None:
@@ -48,6 +56,22 @@ def run(
     sweep: Annotated[
         bool, typer.Option("--sweep", help="Also compare whole scenes: changes outside every site become candidates.")
     ] = False,
+    engine: Annotated[
+        EngineName, typer.Option(help="Who assesses the pairs: this process, or the workers of a Ray cluster.")
+    ] = EngineName.LOCAL,
+    ray_address: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="The cluster; else RAY_ADDRESS, else one of this machine alone, started for the run.",
+        ),
+    ] = None,
+    ray_cpus: Annotated[
+        int | None, typer.Option(min=1, help="Cores of each Ray worker that has no GPU; 2 unless told.")
+    ] = None,
+    ray_workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of Ray workers; else as many as the cluster has room for.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare the epochs of each site and record verdicts and changes; a repeated run writes nothing new.
@@ -61,7 +85,8 @@ def run(
     from cvpipe.run.lease import lease
     from cvpipe.run.sweep import pairs_to_sweep
 
-    options = RunOptions(site, device.value if device else None, before, after, retry, sweep)
+    ray = _ray_options(engine, ray_address, ray_cpus, ray_workers)
+    options = RunOptions(site, device.value if device else None, before, after, retry, sweep, ray)
     where = Workspace.open(workspace)
     with nullcontext() if dry_run else lease(where.runs), opened(where, options) as job:
         with console.progress("choosing epochs", len(job.sites)) if console.err.is_terminal else nullcontext() as step:
@@ -79,6 +104,17 @@ def run(
     else:
         _print_summary(summary)
     _end_with(summary.failures, summary.stopped, listed=True)
+
+
+def _ray_options(engine: EngineName, address: str | None, cpus: int | None, workers: int | None) -> RayOptions | None:
+    """None for the local engine. Raises UsageError for options that only the other one has."""
+    from cvpipe.run import RayOptions
+
+    if engine is EngineName.RAY:
+        return RayOptions(address, cpus, workers)
+    if (address, cpus, workers) != (None, None, None):
+        raise UsageError("--ray-… options without the Ray engine", remedy="Add --engine ray, or leave them out.")
+    return None
 
 
 def _end_with(failures: Sequence[Failure], stopped: str | None = None, *, listed: bool = False) -> None:

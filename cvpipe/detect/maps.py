@@ -61,11 +61,58 @@ class CellMaps:
     probability: Pixels
 
 
+@dataclass(frozen=True)
+class Seen:
+    """What the network says of two patches, before anything is decided; arrays as in `PairMaps`, probability (4, H, W).
+
+    Each pixel stands for itself: a part of it is what would be seen of that part alone, but for what the network sees
+    around it.
+    """
+
+    grid: Grid
+    surface_before: Pixels
+    surface_after: Pixels
+    probability: Pixels
+    usable_before: Mask
+    usable_after: Mask
+    chance_before: Pixels
+    chance_after: Pixels
+
+    def part(self, grid: Grid) -> Seen:
+        """What lies on a smaller grid of the same lattice."""
+        place = self.grid.window_of_grid(grid).slices
+        arrays = (value[..., *place] for name, value in vars(self).items() if name != "grid")
+        return Seen(grid, *(np.ascontiguousarray(array) for array in arrays))
+
+    def decided(self, network: Network) -> PairMaps:
+        """The changes by the network's thresholds, specks and doubtful patches left out."""
+        by_kind = dict(zip(ChangeKind, self.probability, strict=True))
+        change = {kind: decided(p, kind, network, self.grid.pixel_area_m2()) for kind, p in by_kind.items()}
+        for kind, mask in change.items():
+            _drop_doubtful(mask, by_kind[kind], network.min_probability[kind])
+        return PairMaps(
+            self.grid,
+            self.surface_before,
+            self.surface_after,
+            change,
+            by_kind,
+            self.usable_before,
+            self.usable_after,
+            self.chance_before,
+            self.chance_after,
+        )
+
+
 def compare(network: Network, before: Patch, after: Patch) -> PairMaps:
     """Compare two patches that already lie on one grid, one aligned to the other.
 
     For a site or a small pair: all maps are held in memory. Raises SceneError where the patches' shapes differ.
     """
+    return see(network, before, after).decided(network)
+
+
+def see(network: Network, before: Patch, after: Patch) -> Seen:
+    """Ask the network about two patches that lie on one grid. Raises SceneError where their shapes differ."""
     if before.pixels.shape != after.pixels.shape:
         raise SceneError(
             f"the epochs differ in shape: {before.pixels.shape[:2]} and {after.pixels.shape[:2]}",
@@ -80,16 +127,11 @@ def compare(network: Network, before: Patch, after: Patch) -> PairMaps:
         surface_before[place], surface_after[place] = maps.surface_before, maps.surface_after
         probability[:, *place] = maps.probability
         chance_before[:, *place], chance_after[:, *place] = chances(cell)
-    by_kind = dict(zip(ChangeKind, probability, strict=True))
-    change = {kind: decided(p, kind, network, grid.pixel_area_m2()) for kind, p in by_kind.items()}
-    for kind, mask in change.items():
-        _drop_doubtful(mask, by_kind[kind], network.min_probability[kind])
-    return PairMaps(
+    return Seen(
         grid,
         surface_before,
         surface_after,
-        change,
-        by_kind,
+        probability,
         pair.usable_before,
         pair.usable_after,
         chance_before,
@@ -206,10 +248,12 @@ __all__ = [
     "PROBABILITY_SCALE",
     "CellMaps",
     "PairMaps",
+    "Seen",
     "cell_maps",
     "chances",
     "compare",
     "decided",
     "reach_px",
+    "see",
     "strip_of",
 ]

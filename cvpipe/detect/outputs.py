@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import rasterio
+import rasterio.shutil
 import shapely
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from shapely.geometry import mapping
@@ -25,11 +26,22 @@ SURFACE_AFTER_TIF = "surface_after.tif"
 CHANGES_GEOJSON = "changes.geojson"
 PREVIEW_PNG = "preview.png"
 SUMMARY_JSON = "summary.json"
+ITEM_JSON = "item.json"
 
 #: What an output folder is.
 OUTPUTS = OutputFolder(
     what="output of detect",
-    names=frozenset({CHANGES_TIF, SURFACE_BEFORE_TIF, SURFACE_AFTER_TIF, CHANGES_GEOJSON, PREVIEW_PNG, SUMMARY_JSON}),
+    names=frozenset(
+        {
+            CHANGES_TIF,
+            SURFACE_BEFORE_TIF,
+            SURFACE_AFTER_TIF,
+            CHANGES_GEOJSON,
+            PREVIEW_PNG,
+            SUMMARY_JSON,
+            ITEM_JSON,
+        }
+    ),
     proof=SUMMARY_JSON,
 )
 
@@ -37,7 +49,7 @@ OUTPUTS = OutputFolder(
 GROUND_COORDINATES = "rasters in grid.crs, GeoJSON in WGS 84"
 PIXEL_COORDINATES = "pixel of BEFORE, x right, y down"
 
-#: How every raster is laid out.
+#: How a raster is laid out while it is written, window by window.
 _LAYOUT: dict[str, Any] = {
     "driver": "GTiff",
     "dtype": "uint8",
@@ -47,6 +59,15 @@ _LAYOUT: dict[str, Any] = {
     "blockysize": 256,
     "interleave": "band",
     "compress": "deflate",
+    "num_threads": "all_cpus",
+    "bigtiff": "if_safer",
+}
+
+#: How rasters are handed out. Predictors gain nothing on codes.
+_COG: dict[str, Any] = {
+    "compress": "deflate",
+    "blocksize": 256,
+    "overview_resampling": "mode",
     "num_threads": "all_cpus",
     "bigtiff": "if_safer",
 }
@@ -64,6 +85,16 @@ def staged(out: Path) -> Iterator[Path]:
             yield stage
         except RasterioError as error:  # a full disk is none of Python's own errors there
             raise cannot_write(OUTPUTS.what, out, error) from error
+
+
+def write_cog(source: Path, target: Path) -> None:
+    """Write a finished raster as a cloud-optimised GeoTIFF: its overviews show each place by its most frequent code.
+
+    Codes have no mean. What is in `source` stays: names, colour table, no-data value.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        rasterio.shutil.copy(source, target, driver="COG", **_COG)
 
 
 @contextmanager

@@ -102,12 +102,14 @@ def _traced(grid: Grid, work: Path) -> dict[ChangeKind, list[Traced]]:
 
 
 def deliver(work: Path, stage: Path, pair: AlignedPair) -> None:
-    """Move the finished rasters out of the working folder; those of plain pictures go onto BEFORE's own pixels."""
+    """Write the finished rasters as COGs; those of plain pictures go onto BEFORE's own pixels first."""
     for name in (outputs.CHANGES_TIF, outputs.SURFACE_BEFORE_TIF, outputs.SURFACE_AFTER_TIF):
-        if pair.grid.crs is not None:
-            (work / name).rename(stage / name)
-        else:
-            _onto_pixels(work / name, stage / name, pair.before.grid)
+        source = work / name
+        if pair.grid.crs is None:
+            (work / "pixels").mkdir(exist_ok=True)
+            source = work / "pixels" / name
+            _onto_pixels(work / name, source, pair.before.grid)
+        outputs.write_cog(source, stage / name)
 
 
 def _onto_pixels(source_path: Path, target_path: Path, picture: Grid) -> None:

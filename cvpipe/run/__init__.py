@@ -9,6 +9,7 @@ order       what a run is asked, and what stays the same throughout it
 pairs       the pairs of some sites at a time: what is known, what rests, what is pending
 nearby      an index of scenes by place
 reading     the scenes of those pairs, read ahead of the network
+engines     where pairs are assessed: this process, or the workers of a Ray cluster
 patience    units that fail: tried again, then set aside
 watching    folders and buckets that are looked through for new scenes
 difference  what a run would write, and why (`cvpipe run --dry-run`); estimate: what it would cost
@@ -19,16 +20,46 @@ health      what a machine and a workspace need (`cvpipe doctor`)
 comparison  a run over a drawn district, held against what was drawn
 """
 
-from cvpipe.run.difference import Plan, PlannedPair, Why, plan_opened
-from cvpipe.run.job import opened, plan, run, run_opened
-from cvpipe.run.order import Job, RunOptions
-from cvpipe.run.summary import Failure, RunSummary
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cvpipe.run.difference import Plan, PlannedPair, Why, plan_opened
+    from cvpipe.run.engines import RayOptions
+    from cvpipe.run.job import opened, plan, run, run_opened
+    from cvpipe.run.order import Job, RunOptions
+    from cvpipe.run.summary import Failure, RunSummary
+else:
+
+    def __getattr__(name: str) -> Any:
+        """A name of `__all__` from its module, loaded when it is asked for: a watch needs no network and no torch."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+
+
+_HOMES = {
+    "Failure": "summary",
+    "Job": "order",
+    "Plan": "difference",
+    "PlannedPair": "difference",
+    "RayOptions": "engines",
+    "RunOptions": "order",
+    "RunSummary": "summary",
+    "Why": "difference",
+    "opened": "job",
+    "plan": "job",
+    "plan_opened": "difference",
+    "run": "job",
+    "run_opened": "job",
+}
 
 __all__ = [
     "Failure",
     "Job",
     "Plan",
     "PlannedPair",
+    "RayOptions",
     "RunOptions",
     "RunSummary",
     "Why",

@@ -104,8 +104,10 @@ def plan_opened(job: Job, progress: Callable[[str], None] | None = None) -> Plan
 
 
 def _planned(job: Job, site: Site, epochs: Epochs, answers: Answers) -> Iterator[PlannedPair]:
-    wanted = [*remediation(site, epochs), *watch_of(job, site, epochs, answers)]
-    keys = [job.key(pair) for pair in wanted]
+    first = remediation(site, epochs)
+    first_keys = [job.key(pair) for pair in first]
+    watched = watch_of(job, site, epochs, answers, first_keys)
+    wanted, keys = [*first, *watched], [*first_keys, *(job.key(pair) for pair in watched)]
     # Outlines and changes are read only where they are asked for: most sites are new, or have nothing new.
     records = job.ledger.assessments(site.code) if answers and not answers.keys() >= set(keys) else []
     for pair, key in zip(wanted, keys, strict=True):

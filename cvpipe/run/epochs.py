@@ -15,11 +15,12 @@ from pathlib import PurePath
 from shapely import union_all
 from shapely.geometry.base import BaseGeometry
 
+from cvpipe.assess.season import Season
 from cvpipe.domain import Reason, Scene, Site
 from cvpipe.geo import buffered
 from cvpipe.imagery import Quality
 from cvpipe.imagery.remote import shown
-from cvpipe.run.epoch_rules import EpochRules, Season
+from cvpipe.run.epoch_rules import EpochRules
 
 
 @dataclass(frozen=True)
@@ -276,7 +277,7 @@ def _paired(days: Days, base: _Base, after: Epoch, reason: str) -> EpochPair:
     if season is None or days.season(base.epoch) is season:
         return EpochPair(base.epoch, after, reason)
     for epoch in reversed(base.earlier):
-        if (base.epoch.acquired - epoch.acquired).days > days.rules.season.reach_days:
+        if (base.epoch.acquired - epoch.acquired).days > days.rules.season_reach_days:
             break
         if days.season(epoch) is season and _is_as_good(days, epoch, base.epoch):
             told = f"{season} as the later one, instead of {base.epoch.acquired}, the {reason}"

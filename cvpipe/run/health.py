@@ -18,7 +18,7 @@ import torch
 import cvpipe
 from cvpipe.errors import CvpipeError
 from cvpipe.ledger import Workspace
-from cvpipe.network.bundle import check_golden, find_bundle, load_bundle, models_dir
+from cvpipe.network.bundle import check_golden, find_bundle, load_bundle, models_dirs
 from cvpipe.network.processor import has_fast_bf16, pick_device
 from cvpipe.network.vision_ops import declare_missing_ops
 
@@ -177,7 +177,7 @@ def _bundle_found(model: str) -> Check:
         "bundle",
         Health.GOOD,
         f"{network.name} {network.digest[:12]} at {where}: golden tile answered (off by {change:.4f}); "
-        f"bundles are looked up in {models_dir()}",
+        f"bundles are looked up in {' and '.join(str(place) for place in models_dirs())}",
     )
 
 

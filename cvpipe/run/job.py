@@ -21,26 +21,26 @@ from cvpipe.assess import Rules
 from cvpipe.assess.rules import read_rules, rules_of
 from cvpipe.assess.settling import settle_sites
 from cvpipe.domain import Assessment, Site
-from cvpipe.errors import CvpipeError, LedgerUnavailableError
+from cvpipe.errors import ClusterLostError, LedgerUnavailableError
 from cvpipe.imagery.opening import gdal_environment
 from cvpipe.imagery.remote import shown
 from cvpipe.ledger import Workspace
 from cvpipe.network.bundle import load_bundle
 from cvpipe.run.difference import PlannedPair, plan_opened
-from cvpipe.run.epoch_rules import EpochRules
+from cvpipe.run.engines import Answer, Engine, LocalEngine, Terms, on_cluster
+from cvpipe.run.epoch_rules import read_epoch_rules
 from cvpipe.run.journal import Journal
 from cvpipe.run.lease import lease
 from cvpipe.run.looking import LOOKS_NAME, Looking
 from cvpipe.run.order import Job, RunOptions
 from cvpipe.run.pairs import rounds
-from cvpipe.run.patience import RETRY_AFTER_S, SET_ASIDE_NAME, Patience, may_pass
+from cvpipe.run.patience import RETRY_AFTER_S, SET_ASIDE_NAME, Patience
 from cvpipe.run.planning import Choosing, Closings
-from cvpipe.run.reading import read_ahead
-from cvpipe.run.sites import SitePair, assess
+from cvpipe.run.remembering import remember
+from cvpipe.run.sites import SitePair
 from cvpipe.run.stated import stated_epochs
 from cvpipe.run.summary import Failure, RunSummary
 from cvpipe.run.sweep import sweep
-from cvpipe.settings import read_settings
 
 LOG = logging.getLogger(__name__)
 
@@ -77,15 +77,22 @@ def opened(workspace: Workspace, options: RunOptions | None = None) -> Iterator[
     with ExitStack() as stack:
         stack.enter_context(gdal_environment())
         settings = workspace.settings()
-        epoch_rules = read_settings(settings.epochs, EpochRules) if settings.epochs else EpochRules()
-        network = load_bundle(settings.model, options.device or settings.device)
+        device = options.device or settings.device
+        network = load_bundle(settings.model, device if options.ray is None else "cpu")
+        remember(network, workspace.cache, settings.cache_gb)
         ledger = stack.enter_context(workspace.ledger())
         rules = read_rules(settings.rules, ledger.batches())
+        epoch_rules = read_epoch_rules(settings.epochs, rules.season)
         sites, scenes = ledger.sites(options.codes), ledger.scenes()
         stated = stated_epochs(options.before, options.after, scenes)
         looks = Looking.opened(Journal(workspace.runs / LOOKS_NAME), network.gsd_m, settings.margin_m, stack)
+        terms = Terms(network.gsd_m, settings.margin_m, settings.light, rules)
+        engine: Engine = (local := LocalEngine(network, terms, workspace.runs))
+        if options.ray is not None:
+            engine = stack.enter_context(on_cluster(local, options.ray, settings.model, device, scenes))
         yield Job(
             runs=workspace.runs,
+            engine=engine,
             options=options,
             ledger=ledger,
             settings=settings,
@@ -111,7 +118,7 @@ def run_opened(job: Job, progress: Progress | None = None) -> RunSummary:
         summary.seconds = time.monotonic() - started
         if summary.run_id is not None:
             job.ledger.finish_run(summary.run_id, summary.counts())
-    except LedgerUnavailableError as error:
+    except (LedgerUnavailableError, ClusterLostError) as error:
         summary.stopped, summary.seconds = str(error), time.monotonic() - started
     return summary
 
@@ -123,7 +130,7 @@ def _sweep(job: Job, summary: RunSummary, progress: Progress | None) -> None:
         summary.run_id = _begin(job)
     summary.candidates, summary.seen_again = swept.added, swept.seen_again
     summary.megapixels += swept.compared_mpx
-    summary.failures += [Failure("(sweep)", pair.after.acquired, reason) for pair, reason in swept.failed]
+    summary.failures += swept.failed
 
 
 def _settle(job: Job, sites: Sequence[Site], summary: RunSummary) -> None:
@@ -141,17 +148,22 @@ class _Trouble:
     reason: str
     may_pass: bool
 
+    @property
+    def may_help(self) -> bool:
+        """Whether another attempt may end otherwise: a site looked at together with others is then looked at alone."""
+        return self.may_pass or bool(self.pair.together)
+
 
 def _work_through(job: Job, pairs: Sequence[SitePair], summary: RunSummary, progress: Progress | None) -> None:
     """Assess and record pairs; those that fail are tried again after a pause, where that may help."""
     troubles = _attempt(job, pairs, summary, progress)
     for pause in RETRY_AFTER_S:
-        again = [trouble.pair for trouble in troubles if trouble.may_pass]
+        again = [trouble.pair.alone() for trouble in troubles if trouble.may_help]
         if not again:
             break
         time.sleep(pause)
         summary.tried_again += len(again)
-        troubles = [t for t in troubles if not t.may_pass] + _attempt(job, again, summary, progress)
+        troubles = [t for t in troubles if not t.may_help] + _attempt(job, again, summary, progress)
     for trouble in troubles:
         _set_aside(job, trouble, summary)
         if progress:
@@ -159,21 +171,14 @@ def _work_through(job: Job, pairs: Sequence[SitePair], summary: RunSummary, prog
 
 
 def _attempt(job: Job, pairs: Sequence[SitePair], summary: RunSummary, progress: Progress | None) -> list[_Trouble]:
-    """Assess and record pairs in turn, the next ones being read meanwhile; returns those that failed."""
+    """Let the engine assess pairs, and record what it says; returns those that failed."""
     troubles = []
-    for pair, looked in read_ahead(pairs, gsd_m=job.network.gsd_m, margin_m=job.settings.margin_m):
-        try:
-            seen = looked.result()
-            rules = rules_of(pair.site, job.rules)
-            _record(job, pair.site, assess(pair, seen, job.network, rules, job.settings.light), rules, summary)
-        except LedgerUnavailableError:
-            raise
-        except Exception as error:  # whatever a pair dies of costs that pair only; the others are written
-            LOG.debug("%s", pair.told, exc_info=True)
-            reason = str(error) if isinstance(error, CvpipeError) else f"{type(error).__name__}: {error}"
-            troubles.append(_Trouble(pair, reason, may_pass(error)))
+    for pair, answer in job.engine.answers(pairs):
+        said = _recorded(job, pair.site, answer, summary)
+        if said.assessment is None:
+            troubles.append(_Trouble(pair, said.reason, said.may_pass))
             continue
-        summary.megapixels += seen.before.valid.size / 1e6 if seen else 0.0
+        summary.megapixels += said.megapixels
         job.patience.forgive(job.key(pair))
         if progress:
             progress(pair.told)
@@ -184,6 +189,19 @@ def _set_aside(job: Job, trouble: _Trouble, summary: RunSummary) -> None:
     pair = trouble.pair
     job.patience.set_aside(job.key(pair), pair.site.code, pair.epoch, trouble.reason)
     summary.failures.append(Failure(pair.site.code, pair.epoch, trouble.reason))
+
+
+def _recorded(job: Job, site: Site, answer: Answer, summary: RunSummary) -> Answer:
+    """The answer once its assessment is in the ledger; one that the ledger refuses costs its pair only."""
+    try:
+        if answer.assessment is not None:
+            _record(job, site, answer.assessment, rules_of(site, job.rules), summary)
+    except LedgerUnavailableError:
+        raise
+    except Exception as error:
+        LOG.debug("%s", site.code, exc_info=True)
+        return Answer.of_error(error)
+    return answer
 
 
 def _record(job: Job, site: Site, assessment: Assessment, rules: Rules, summary: RunSummary) -> None:
@@ -210,6 +228,7 @@ def _begin(job: Job) -> int:
             "system": platform.platform(),
             "cores": os.cpu_count(),
             "device": job.device,
+            **job.engine.machine,
         },
     )
 

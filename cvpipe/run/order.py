@@ -13,6 +13,7 @@ from cvpipe.assess.rules import rules_of
 from cvpipe.detect import Network
 from cvpipe.domain import Site
 from cvpipe.ledger import Ledger
+from cvpipe.run.engines import Engine, RayOptions
 from cvpipe.run.patience import Patience
 from cvpipe.run.planning import Choosing, Closings
 from cvpipe.run.sites import SitePair
@@ -29,7 +30,8 @@ class RunOptions:
 
     `before` and `after` state an epoch (a day, or a scene by its path, name, id or hash) that the rules would choose
     otherwise; the watch for rebound is then left out, as it hangs on the epochs of the rules. `retry` tries at once
-    what was set aside (`cvpipe.run.patience`), `sweep` looks for changes outside the sites too (`cvpipe.run.sweep`).
+    what was set aside (`cvpipe.run.patience`), `sweep` looks for changes outside the sites too (`cvpipe.run.sweep`),
+    `ray` names the cluster that assesses the pairs of sites; None: this process does.
     """
 
     codes: Collection[str] | None = None
@@ -38,6 +40,7 @@ class RunOptions:
     after: str | None = None
     retry: bool = False
     sweep: bool = False
+    ray: RayOptions | None = None
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Job:
     """What stays the same throughout a run; made by `cvpipe.run.opened`. `runs` is the workspace's folder of runs."""
 
     runs: Path
+    engine: Engine
     options: RunOptions
     ledger: Ledger
     settings: WorkspaceSettings
@@ -71,7 +75,7 @@ class Job:
     @property
     def device(self) -> str:
         """Where the network runs, as the ledger notes it."""
-        return str(getattr(self.network, "device", ""))
+        return self.engine.device
 
     def some_sites(self) -> Iterator[Sequence[Site]]:
         """The sites, `SITES_AT_ONCE` at a time."""

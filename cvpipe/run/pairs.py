@@ -11,6 +11,7 @@ from cvpipe.errors import CvpipeError
 from cvpipe.run.epochs import Epochs
 from cvpipe.run.order import Job
 from cvpipe.run.planning import Answers, answers_of, remediation, watch
+from cvpipe.run.sharing import Scale, shared
 from cvpipe.run.sites import SitePair
 from cvpipe.run.summary import Failure, RunSummary
 
@@ -40,17 +41,20 @@ def rounds(job: Job, sites: Sequence[Site], summary: RunSummary) -> Iterator[lis
     yield _pending(job, [p for s, epochs in chosen for p in watch_of(job, s, epochs, answers.get(s.code, {}))], summary)
 
 
-def watch_of(job: Job, site: Site, epochs: Epochs, answers: Answers) -> list[SitePair]:
-    """The watch pairs of a site; none where a person stated the epochs."""
+def watch_of(
+    job: Job, site: Site, epochs: Epochs, answers: Answers, keys: Sequence[str] | None = None
+) -> list[SitePair]:
+    """The watch pairs of a site; none where a person stated the epochs. `keys` are those of its remediation pairs."""
     if job.choosing.stated:
         return []
-    keys = [job.key(pair) for pair in remediation(site, epochs)]
+    if keys is None:
+        keys = [job.key(pair) for pair in remediation(site, epochs)]
     return watch(site, epochs, keys, answers, job.closings.of(site))
 
 
 def _pending(job: Job, pairs: list[SitePair], summary: RunSummary) -> list[SitePair]:
-    """Those pairs that have no assessment; those that rest are listed as failures."""
-    keys = {job.key(pair): pair for pair in pairs}
+    """Those pairs that have no assessment, with the ground they share; those that rest are listed as failures."""
+    keys = {job.key(pair): pair for pair in _shared(job, pairs)}
     known = job.ledger.known_keys(list(keys))
     summary.known += len(known)
     out = []
@@ -63,3 +67,10 @@ def _pending(job: Job, pairs: list[SitePair], summary: RunSummary) -> list[SiteP
         else:
             summary.failures.append(Failure(pair.site.code, pair.epoch, rest.told, rests_until=rest.until))
     return out
+
+
+def _shared(job: Job, pairs: list[SitePair]) -> list[SitePair]:
+    """Known pairs are shared with as well, so that a run that goes on looks at the ground that was begun with."""
+    if job.settings.light != "none":
+        return pairs  # light is matched site by site
+    return shared(pairs, Scale(job.network.gsd_m, job.settings.margin_m, job.network.tile_px))

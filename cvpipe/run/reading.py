@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,6 +10,7 @@ from contextlib import ExitStack
 from functools import cache
 from itertools import product
 
+from shapely import union_all
 from shapely.geometry.base import BaseGeometry
 
 from cvpipe.detect.alignment import registration
@@ -17,7 +19,9 @@ from cvpipe.errors import SceneError
 from cvpipe.geo import Grid, buffered
 from cvpipe.imagery import SceneReader, common_grid, seen_from
 from cvpipe.run.epochs import Epoch
-from cvpipe.run.sites import Looked, SitePair, look
+from cvpipe.run.sites import Ground, Looked, SitePair, look, read_ground
+
+LOG = logging.getLogger(__name__)
 
 #: Units that are read and aligned while the network works on the one before; bounds memory.
 READ_AHEAD = 3
@@ -71,10 +75,12 @@ def read_ahead(
         readers = SceneReaders(stack)
         shifts = SceneShifts(readers, gsd_m)
 
+        grounds = Grounds(readers, shifts, gsd_m, margin_m)
+
         def read(pair: SitePair) -> Looked | None:
             if pair.before is None or pair.after is None:
                 return None
-            return look(pair, readers, shifts, gsd_m=gsd_m, margin_m=margin_m)
+            return grounds.look(pair)
 
         waiting: list[tuple[SitePair, Future[Looked | None]]] = []
         for pair in pairs:
@@ -83,6 +89,40 @@ def read_ahead(
                 yield waiting.pop(0)
         yield from waiting
         pool.submit(stack.close).result()  # a dataset is closed by the thread that opened it
+
+
+class Grounds:
+    """The ground of pairs, read once for those in a row that share it. For one thread.
+
+    Where shared ground cannot be read, each of its pairs is looked at alone.
+    """
+
+    def __init__(self, readers: SceneReaders, shifts: SceneShifts, gsd_m: float, margin_m: float) -> None:
+        self._readers, self._shifts = readers, shifts
+        self._scale = {"gsd_m": gsd_m, "margin_m": margin_m}
+        self._last: tuple[tuple[tuple[str, ...], ...], Ground | None] | None = None
+
+    def look(self, pair: SitePair) -> Looked:
+        """Both epochs of the site. Raises SceneError where a scene cannot be read."""
+        shared = self._shared(pair) if len(pair.sites) > 1 else None
+        if shared is None:
+            pair = pair.alone()
+            shared = read_ground(pair, self._readers, self._shifts, **self._scale)
+        return look(pair, shared, **self._scale)
+
+    def _shared(self, pair: SitePair) -> Ground | None:
+        """The ground that a pair shares with others; None where it cannot be read as one."""
+        if self._last is None or self._last[0] != pair.ground:
+            self._last = None  # let go of the one before while the next is read
+            self._last = pair.ground, self._read(pair)
+        return self._last[1]
+
+    def _read(self, pair: SitePair) -> Ground | None:
+        try:
+            return read_ground(pair, self._readers, self._shifts, **self._scale)
+        except Exception:  # whatever it dies of: one of the sites will die of it too, and be listed
+            LOG.debug("%s and others are looked at one by one", pair.told, exc_info=True)
+            return None
 
 
 class SceneShifts:
@@ -96,7 +136,7 @@ class SceneShifts:
         """The registration of a pair, as seen from a grid, by those of its scenes that share most of the site."""
         assert pair.before is not None
         assert pair.after is not None
-        outline = buffered(pair.site.geometry, pair.site.buffer_m)
+        outline = union_all([buffered(site.geometry, site.buffer_m) for site in pair.sites])
         return seen_from(grid, *self._between(*_sharing_most(pair.before, pair.after, outline)))
 
     def _measured(self, before: Scene, after: Scene) -> tuple[Registration, Grid]:

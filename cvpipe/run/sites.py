@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
@@ -28,7 +28,7 @@ from cvpipe.assess import (
 )
 from cvpipe.assess.spreads import Chances
 from cvpipe.detect import Network, PairMaps, compare, polygons
-from cvpipe.detect.maps import PROBABILITY_SCALE
+from cvpipe.detect.maps import PROBABILITY_SCALE, Seen, see
 from cvpipe.detect.polygons import patches
 from cvpipe.domain import (
     Assessment,
@@ -81,13 +81,33 @@ class PairKind(StrEnum):
 
 @dataclass(frozen=True)
 class SitePair:
-    """A unit of work: one site, one pair of epochs, one kind of question. `reason` says why these epochs."""
+    """A unit of work: one site, one pair of epochs, one kind of question. `reason` says why these epochs.
+
+    `together` are the sites, itself among them, whose ground is read, aligned and shown to the network as one
+    (`cvpipe.run.sharing`); none where it is looked at alone.
+    """
 
     site: Site
     kind: PairKind
     before: Epoch | None
     after: Epoch | None
     reason: str = field(default="", compare=False)
+    together: tuple[Site, ...] = field(default=(), compare=False)
+
+    @property
+    def sites(self) -> tuple[Site, ...]:
+        """The sites whose ground is read for it."""
+        return self.together or (self.site,)
+
+    @property
+    def ground(self) -> tuple[tuple[str, ...], ...]:
+        """What is read for it, by codes of sites and content of scenes: pairs with equal ones share it."""
+        epochs = [tuple(s.content_hash for s in epoch.scenes) if epoch else () for epoch in (self.before, self.after)]
+        return (tuple(site.code for site in self.sites), *epochs)
+
+    def alone(self) -> SitePair:
+        """The same, to be looked at by itself."""
+        return replace(self, together=())
 
     @property
     def epoch(self) -> date | None:
@@ -119,13 +139,40 @@ class SitePair:
 
 
 @dataclass(frozen=True)
-class Looked:
-    """Both epochs of a site on one grid, the later one moved onto the earlier."""
+class Ground:
+    """Both epochs of the ground of one or more sites on one grid, the later one moved onto the earlier."""
 
     before: Patch
     after: Patch
     registration: Registration
     native_gsd_m: float
+    _answers: list[Seen] = field(default_factory=list, compare=False, repr=False)
+
+    def seen(self, network: Network) -> Seen:
+        """What the network says of it, asked once."""
+        if not self._answers:
+            self._answers.append(see(network, self.before, self.after))
+        return self._answers[0]
+
+
+@dataclass(frozen=True)
+class Looked:
+    """Both epochs of a site on its own grid, the later one moved onto the earlier.
+
+    `ground` is what it was cut out of, where it shares that with other sites.
+    """
+
+    before: Patch
+    after: Patch
+    registration: Registration
+    native_gsd_m: float
+    ground: Ground | None = None
+
+    def maps(self, network: Network, light: Light) -> PairMaps:
+        """What the network says of the site. Light is matched site by site: its answer cannot be shared then."""
+        if self.ground is None or light != "none":
+            return compare(network, self.before, matched(self.after, self.before, light))
+        return self.ground.seen(network).part(self.before.grid).decided(network)
 
 
 Readers = Callable[[Scene], SceneReader]
@@ -133,26 +180,48 @@ PairRegistration = Callable[[SitePair, Grid], Registration]
 """How the scenes of a pair lie on each other as a whole, as seen from a grid within them."""
 
 
-def look(pair: SitePair, readers: Readers, shift_of: PairRegistration, *, gsd_m: float, margin_m: float) -> Looked:
-    """Read both epochs around the site and align them.
+def read_ground(
+    pair: SitePair, readers: Readers, shift_of: PairRegistration, *, gsd_m: float, margin_m: float
+) -> Ground:
+    """Read both epochs around the pair's sites and align them.
 
-    The site's own surroundings decide the shift where they show one, else the scenes as a whole do (`shift_of`, in
+    The surroundings of the sites decide the shift where they show one, else the scenes as a whole do (`shift_of`, in
     pixels of the grid that it is given). Raises SceneError where a scene cannot be read.
     """
     assert pair.before is not None, "a pair without scenes has nothing to look at"
     assert pair.after is not None
     before, after = (MosaicReader([readers(s) for s in epoch.scenes]) for epoch in (pair.before, pair.after))
-    wide = pair_grid(pair.site, before.grid, max(margin_m, ALIGNMENT_MARGIN_M), gsd_m)
+    wide = ground_grid(pair.sites, before.grid, max(margin_m, ALIGNMENT_MARGIN_M), gsd_m)
     earlier = before.read(wide)
     shift = estimate_registration(earlier, after.read(wide))
     if not math.isfinite(shift.residual_px):
         shift = shift_of(pair, wide)
-    grid = pair_grid(pair.site, before.grid, margin_m, gsd_m)
+    grid = ground_grid(pair.sites, before.grid, margin_m, gsd_m)
     later = read_later(after, grid, shift, wide)
-    return Looked(earlier.part(grid), later, shift, max(pair.before.gsd_m, pair.after.gsd_m))
+    return Ground(earlier.part(grid), later, shift, max(pair.before.gsd_m, pair.after.gsd_m))
 
 
-def assess(pair: SitePair, looked: Looked | None, network: Network, rules: Rules, light: Light = "none") -> Assessment:
+def look(pair: SitePair, ground: Ground, *, gsd_m: float, margin_m: float) -> Looked:
+    """What of some ground is the site's own and the `margin_m` around it."""
+    if len(pair.sites) == 1:
+        return Looked(ground.before, ground.after, ground.registration, ground.native_gsd_m)
+    grid = pair_grid(pair.site, ground.before.grid, margin_m, gsd_m)
+    before, after = ground.before.part(grid), ground.after.part(grid)
+    return Looked(before, after, ground.registration, ground.native_gsd_m, ground)
+
+
+KeepMaps = Callable[[str, PairMaps], None]
+"""What is done with the maps of an assessment, by its key."""
+
+
+def assess(
+    pair: SitePair,
+    looked: Looked | None,
+    network: Network,
+    rules: Rules,
+    light: Light = "none",
+    keep: KeepMaps | None = None,
+) -> Assessment:
     """All that is said of the site for this pair; `looked` is None where no two scenes show it."""
     blank = Assessment(
         site_code=pair.site.code,
@@ -168,7 +237,9 @@ def assess(pair: SitePair, looked: Looked | None, network: Network, rules: Rules
     )
     if looked is None:
         return blank
-    maps = compare(network, looked.before, matched(looked.after, looked.before, light))
+    maps = looked.maps(network, light)
+    if keep is not None:
+        keep(blank.key, maps)
     outline, grid = buffered(pair.site.geometry, pair.site.buffer_m), maps.grid
     inside = inside_mask(outline, grid)
     retained = inside_mask(pair.site.plan.retained, grid) if pair.site.plan.retained else None
@@ -236,6 +307,24 @@ def inside_mask(outline: BaseGeometry, grid: Grid) -> Mask:
     local = reproject(outline, WGS84, grid.crs)
     mask: Mask = geometry_mask([local], grid.shape, grid.transform, invert=True)
     return mask
+
+
+def ground_grid(sites: Sequence[Site], native: Grid, margin_m: float, gsd_m: float) -> Grid:
+    """The grid around some sites: the smallest that holds the `pair_grid` of each.
+
+    Raises SceneError as that, and where the sites lie in two zones of a projection.
+    """
+    grids = [pair_grid(site, native, margin_m, gsd_m) for site in sites]
+    first = grids[0]
+    if any(grid.crs != first.crs for grid in grids):
+        raise SceneError("the sites lie in two zones", remedy="Look at them one by one.")
+    if len(grids) == 1:
+        return first
+    assert first.crs is not None
+    lefts, bottoms, rights, tops = zip(*(grid.bounds for grid in grids), strict=True)
+    inner = gsd_m / 4  # edges lie on the lattice: a rounding must not add a row of pixels
+    bounds = min(lefts) + inner, min(bottoms) + inner, max(rights) - inner, max(tops) - inner
+    return Grid.from_bounds(first.crs, bounds, gsd_m)
 
 
 def pair_grid(site: Site, native: Grid, margin_m: float, gsd_m: float) -> Grid:

@@ -13,6 +13,7 @@ import hashlib
 import json
 import logging
 import math
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -29,7 +30,7 @@ from shapely.geometry.base import BaseGeometry
 from cvpipe.detect import passes
 from cvpipe.detect.alignment import AlignedPair
 from cvpipe.domain import Candidate, Change, ChangeKind, Scene
-from cvpipe.errors import SceneError
+from cvpipe.errors import CvpipeError, SceneError
 from cvpipe.geo import area_m2, areas_m2, buffered_all
 from cvpipe.imagery import SceneReader
 from cvpipe.imagery.quality import MAX_RESIDUAL_PX
@@ -37,11 +38,17 @@ from cvpipe.imagery.remote import shown
 from cvpipe.run.journal import Journal
 from cvpipe.run.nearby import LEAST_M_PER_DEGREE, Nearby
 from cvpipe.run.order import Job
+from cvpipe.run.remembering import forgetting
+from cvpipe.run.summary import Failure
 
 LOG = logging.getLogger(__name__)
 
 #: File of the journal below a workspace's `runs/`.
 SWEPT_NAME = "swept.jsonl"
+
+#: Beginning of the names of working folders below `runs/`, and what failures call a sweep in place of a site.
+WORK_PREFIX = "sweep-"
+SWEEP = "(sweep)"
 
 #: Goes up when a sweep finds otherwise on the same scenes, so that what was remembered is not taken for it.
 METHOD = 1
@@ -90,45 +97,47 @@ class SweepPair:
 
 @dataclass(frozen=True)
 class Swept:
-    """What a sweep wrote: new candidates, those seen again at a later epoch, and pairs that failed with the reason."""
+    """What a sweep wrote: new candidates, those seen again at a later epoch; and the pairs that failed, or that rest
+    because they failed before (`cvpipe.run.patience`)."""
 
     added: int
     seen_again: int
-    failed: tuple[tuple[SweepPair, str], ...]
+    failed: tuple[Failure, ...]
     compared_mpx: float
 
 
 def pairs_to_sweep(scenes: Sequence[Scene]) -> list[SweepPair]:
     """The pairs that show each place as it is now, the newest first."""
     usable = sorted((s for s in scenes if _cloud(s) <= MOST_CLOUD_PERCENT), key=lambda s: (s.acquired, s.content_hash))
-    nearby, swept, out = Nearby(usable), list[Scene](), list[SweepPair]()
-    for after in reversed(usable):
-        covered = shapely.union_all([one.footprint for one in swept if one.footprint.intersects(after.footprint)])
-        left = after.footprint.difference(covered)
+    nearby, tree = Nearby(usable), STRtree([scene.footprint for scene in usable])
+    swept, out = set[int](), list[SweepPair]()
+    for number, after in reversed(list(enumerate(usable))):
+        newer = swept.intersection(tree.query(after.footprint, predicate="intersects").tolist())
+        left = after.footprint.difference(shapely.union_all([usable[n].footprint for n in sorted(newer)]))
         earlier = [scene for scene in nearby.of(left) if scene.acquired < after.acquired] if not left.is_empty else []
         shares = {scene.content_hash: _share(left, scene.footprint, after.footprint) for scene in earlier}
         found = [scene for scene in earlier if shares[scene.content_hash] >= LEAST_SHARE]
         if found:
             best = max(found, key=lambda scene: (round(shares[scene.content_hash], 1), scene.acquired))
             out.append(SweepPair(best, after))
-            swept.append(after)
+            swept.add(number)
     return out
 
 
 def sweep(job: Job, on_pair: Callable[[str], None] | None = None) -> Swept:
     """Compare what was not compared yet, and write what is new into the ledger. A pair that fails costs itself only."""
+    _remove_left_over(job.runs)
     journal = Journal(job.runs / SWEPT_NAME)
-    found, failed, mpx = list[Candidate](), list[tuple[SweepPair, str]](), 0.0
+    found, failed, mpx = list[Candidate](), list[Failure](), 0.0
     for pair in pairs_to_sweep(job.choosing.scenes):
         key = pair.key(job.network.digest, job.network.gsd_m, job.settings.light)
         known = journal.get(key)
         if known is None:
-            try:
-                known = [_as_plain(change) for change in _changes(job, pair)]
-            except Exception as error:  # whatever a pair of scenes dies of costs that pair only
-                LOG.debug("%s", pair, exc_info=True)
-                failed.append((pair, str(error)))
+            changes = _compared(job, pair, key)
+            if isinstance(changes, Failure):
+                failed.append(changes)
                 continue
+            known = [_as_plain(change) for change in changes]
             journal.put(key, known)
             mpx += pair.megapixels(job.network.gsd_m)
         found += [_candidate_of(plain, pair.after.acquired) for plain in known]
@@ -136,6 +145,29 @@ def sweep(job: Job, on_pair: Callable[[str], None] | None = None) -> Swept:
             on_pair(f"sweep {pair.before.acquired} to {pair.after.acquired}")
     added, again = _written(job, ranked(merged(outside_sites(found, _sites_of(job)))))
     return Swept(added, again, tuple(failed), mpx)
+
+
+def _remove_left_over(runs: Path) -> None:
+    """Working folders of sweeps that were killed: whole scenes of gigabytes. One run at a time: nobody uses them."""
+    for folder in runs.glob(f"{WORK_PREFIX}*"):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _compared(job: Job, pair: SweepPair, key: str) -> list[Change] | Failure:
+    """The changes of a pair of scenes; or why there are none: it died, or rests after it died in earlier runs."""
+    day = pair.after.acquired
+    rest = job.patience.rest_of(key, SWEEP)
+    if rest is not None:
+        return Failure(SWEEP, day, rest.told, rests_until=rest.until)
+    try:
+        changes = _changes(job, pair)
+    except Exception as error:  # whatever a pair of scenes dies of costs that pair only
+        LOG.debug("%s", pair, exc_info=True)
+        reason = str(error) if isinstance(error, CvpipeError) else f"{type(error).__name__}: {error}"
+        job.patience.set_aside(key, SWEEP, day, reason)
+        return Failure(SWEEP, day, reason)
+    job.patience.forgive(key)
+    return changes
 
 
 def outside_sites(found: Iterable[Candidate], sites: Sequence[BaseGeometry]) -> list[Candidate]:
@@ -191,7 +223,8 @@ def _changes(job: Job, pair: SweepPair) -> list[Change]:
         if aligned.registration.residual_px > MAX_RESIDUAL_PX:  # infinite where no window told a shift
             found = f"does not lie on {shown(pair.before.uri)} to within {MAX_RESIDUAL_PX:g} pixels"
             raise SceneError(found, where=shown(pair.after.uri), remedy="Orthorectify both with one terrain model.")
-        work = Path(stack.enter_context(TemporaryDirectory(dir=job.runs, prefix="sweep-")))
+        work = Path(stack.enter_context(TemporaryDirectory(dir=job.runs, prefix=WORK_PREFIX)))
+        stack.enter_context(forgetting(job.network))
         passes.predict(job.network, aligned, work, None)
         passes.decide(job.network, aligned.grid, work)
         changes, _ = passes.trace(job.network, aligned.grid, work)

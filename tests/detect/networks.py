@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from cvpipe.detect.prediction import LARGEST_TILE
 from cvpipe.domain import SURFACES, ChangeKind, Surface
 from cvpipe.network.probabilities import Probabilities
 
@@ -34,7 +35,7 @@ class PaintedNetwork:
 
     def predict(self, before: Pixels, after: Pixels) -> Probabilities:
         assert before.shape == after.shape == (len(before), *before.shape[1:3], 3)
-        assert all(side % 32 == 0 and side <= 1.5 * self.tile_px for side in before.shape[1:3])
+        assert all(side % 32 == 0 and side <= LARGEST_TILE * self.tile_px for side in before.shape[1:3])
         self.batches.append(len(before))
         surface_before, surface_after = _surfaces(before), _surfaces(after)
         was, now = (s[:, SURFACES.index(Surface.STRUCTURE)] for s in (surface_before, surface_after))

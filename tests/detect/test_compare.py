@@ -39,15 +39,15 @@ def test_a_network_that_sees_single_pixels_gives_one_answer_for_any_tiles(
         assert 0 < (found.change[kind] == 1).mean() < 1
 
 
-@pytest.mark.parametrize("batch", [1, 3])
+@pytest.mark.parametrize("tiles", [1, 3])
 def test_the_size_of_batches_does_not_matter(
-    noise: tuple[Patch, Patch], batch: int, network: PaintedNetwork, monkeypatch: pytest.MonkeyPatch
+    noise: tuple[Patch, Patch], tiles: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    expected = compare(PaintedNetwork(), *noise)
-    monkeypatch.setattr(prediction, "BATCH", batch)
+    expected, network = compare(PaintedNetwork(), *noise), PaintedNetwork(tile_px=32)
+    monkeypatch.setattr(prediction, "BATCH", 9 * tiles)  # of 32 × 32 px, where a tile has 96 × 96
     found = compare(network, *noise)
 
-    assert max(network.batches) == batch
+    assert max(network.batches) == tiles
     assert all(np.array_equal(found.probability[kind], expected.probability[kind]) for kind in ChangeKind)
 
 
@@ -56,8 +56,9 @@ def test_the_size_of_batches_does_not_matter(
     [
         (300, 40, [(0, 0, 320, 64)]),
         (768, 512, [(0, 0, 768, 512)]),
-        (800, 100, [(0, 0, 480, 128), (352, 0, 480, 128)]),
-        (1280, 1, [(0, 0, 512, 32), (384, 0, 512, 32), (768, 0, 512, 32)]),
+        (1536, 1500, [(0, 0, 1536, 1504)]),
+        (1700, 100, [(0, 0, 928, 128), (800, 0, 928, 128)]),
+        (4224, 1, [(0, 0, 1504, 32), (1376, 0, 1504, 32), (2752, 0, 1504, 32)]),
     ],
 )
 def test_tiles_fit_the_raster(width: int, height: int, expected: list[tuple[int, int, int, int]]) -> None:

@@ -51,7 +51,7 @@ def test_a_comparison_ends_with_a_table_and_the_folder(
     said = capsys.readouterr()
     assert "structure_added" in said.out
     assert str(tmp_path / "out") in said.out
-    assert "tiles 30/30" in said.err
+    assert "tiles 4/4" in said.err
 
 
 def test_the_summary_can_be_had_as_json(

@@ -42,6 +42,7 @@ FILES = {
     "changes.geojson",
     "preview.png",
     "summary.json",
+    "item.json",
 }
 
 
@@ -350,4 +351,4 @@ def test_progress_counts_the_tiles(network: PaintedNetwork, before: Path, after:
         network, before, after, tmp_path / "out", on_tile=lambda done, total: seen.append((done, total))
     )
     assert isinstance(summary, DetectSummary)
-    assert seen == [(i + 1, 5 * 6) for i in range(5 * 6)]
+    assert seen == [(i + 1, 2 * 2) for i in range(2 * 2)]

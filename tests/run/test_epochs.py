@@ -14,9 +14,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from shapely.geometry import Polygon, box
 
+from cvpipe.assess.season import Season, SeasonRules
 from cvpipe.domain import Plan, Reason, Scene, Site
+from cvpipe.errors import SettingsError
 from cvpipe.imagery import Quality
-from cvpipe.run.epoch_rules import EpochRules, Season, SeasonRules
+from cvpipe.run.epoch_rules import EpochRules, read_epoch_rules
 from cvpipe.run.epochs import Epoch, Epochs, Look, choose_epochs, cover, unseen
 from cvpipe.settings import read_settings
 
@@ -197,7 +199,7 @@ class TestSeason:
         assert self.chosen({self.summer: CLOUDY}) == [self.winter.acquired] * 2
 
     def test_not_where_it_is_too_old(self) -> None:
-        assert self.chosen(rules=EpochRules(season=SeasonRules(reach_days=100))) == [self.winter.acquired] * 2
+        assert self.chosen(rules=EpochRules(season_reach_days=100)) == [self.winter.acquired] * 2
 
     @pytest.mark.parametrize(
         ("day", "latitude", "season"),
@@ -215,6 +217,15 @@ class TestSeason:
 
 def test_the_shipped_file_states_the_defaults() -> None:
     assert read_settings(SHIPPED, EpochRules) == EpochRules()
+
+
+def test_seasons_are_those_of_the_rules_of_verdicts(tmp_path: Path) -> None:
+    season = SeasonRules(leaf_on_from=60)
+    assert read_epoch_rules(None, season).season == read_epoch_rules(SHIPPED, season).season == season
+    own = tmp_path / "epochs.yaml"
+    own.write_text("season: {leaf_on_from: 90}\n", encoding="utf-8")
+    with pytest.raises(SettingsError, match="stated in the file of the rules"):
+        read_epoch_rules(own, season)
 
 
 def random_case(number: int) -> tuple[Site, list[Scene], dict[Scene, Quality]]:

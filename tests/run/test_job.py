@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rasterio
 from typer.testing import CliRunner
 
 from cvpipe.cli import app
-from cvpipe.domain import Assessment, ChangeKind, Outcome, Plan, Question, Reason, Site, SiteStatus
+from cvpipe.domain import Assessment, ChangeKind, Outcome, Plan, Question, Reason, Site, SiteStatus, Surface
+from cvpipe.imagery import surface_path
 from cvpipe.ledger import Workspace
 from cvpipe.run import RunOptions, plan, run
 from cvpipe.run.sites import PairKind, SitePair
@@ -46,6 +48,21 @@ def test_a_shed_that_went_and_came_back_is_told_in_order(workspace: Workspace) -
     assert found[0][1][Question.CLEARANCE] is Outcome.MET
     assert found[1][1][Question.CLEARANCE] is Outcome.NOT_MET
     assert found[2][1] == {Question.REBOUND: Outcome.SUSPECTED}
+
+
+def test_the_surfaces_of_each_assessment_are_kept_for_people_to_look_at(workspace: Workspace) -> None:
+    run(workspace)
+    first = assessments(workspace, "A")[0]
+    path = surface_path(workspace.runs, first.key)
+    assert path is not None
+    with rasterio.open(path) as file:
+        before, after = file.read()
+        area_m2 = abs(file.transform.determinant)
+    assert first.measurements is not None
+    standing = first.measurements.surface_before_m2[Surface.STRUCTURE]
+    assert (before == Surface.STRUCTURE).sum() * area_m2 == pytest.approx(standing, rel=0.02)
+    assert not (after == Surface.STRUCTURE).any()
+    assert len(list(path.parent.iterdir())) == sum(len(assessments(workspace, code)) for code in ("A", "B"))
 
 
 def test_areas_and_polygons_are_those_painted(workspace: Workspace) -> None:

@@ -15,6 +15,7 @@ from cvpipe.domain import Assessment
 from cvpipe.errors import LedgerUnavailableError, RunFailedError, SceneError
 from cvpipe.ledger import Ledger, Workspace
 from cvpipe.run import RunOptions, job, plan, run, sites
+from cvpipe.run.engines import work
 from cvpipe.run.journal import Journal
 from cvpipe.run.lease import lease
 from cvpipe.run.patience import RESTS, Patience, may_pass
@@ -73,7 +74,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[str, date | None], list
             raise errors.pop(0)
         return plain(pair, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(job, "assess", assess)
+    monkeypatch.setattr(work, "assess", assess)
     monkeypatch.setattr(job, "RETRY_AFTER_S", (0.0, 0.0))
     return due
 
@@ -83,13 +84,14 @@ def test_what_passes_is_written_and_what_lasts_is_set_aside(
 ) -> None:
     calls["B", DAYS[1]] = [OSError("hiccup"), OSError("hiccup")]
     calls["B", DAYS[2]] = [RuntimeError("poison")] * 6
-    calls["A", DAYS[1]] = [GEOSException("cannot be cut")]
+    calls["A", DAYS[1]] = [GEOSException("cannot be cut")] * 2
     first = run(workspace)
     assert {(f.site_code, f.epoch, f.reason) for f in first.failures} == {
         ("B", DAYS[2], "RuntimeError: poison"),
         ("A", DAYS[1], "GEOSException: cannot be cut"),
     }
-    assert first.tried_again == 4, "two attempts more at each of two pairs; none at the outline"
+    assert first.tried_again == 5, "two attempts more at each of two pairs; one at the outline, without its neighbour"
+    assert not calls["A", DAYS[1]]
     assert len(calls["B", DAYS[2]]) == 3
     second = run(workspace)  # the first rest is none
     assert [(f.site_code, f.epoch, f.rests_until) for f in second.failures] == [("B", DAYS[2], None)]

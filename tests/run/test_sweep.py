@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from datetime import date
 
@@ -11,10 +12,12 @@ from shapely.geometry import box
 from typer.testing import CliRunner
 
 from cvpipe.cli import app
-from cvpipe.domain import Candidate, CandidateState, ChangeKind, Scene
+from cvpipe.domain import Candidate, CandidateState, Change, ChangeKind, Scene
+from cvpipe.errors import SceneError
 from cvpipe.ledger import Workspace
-from cvpipe.run import RunOptions, run
-from cvpipe.run.sweep import SWEPT_NAME, is_same, merged, outside_sites, pairs_to_sweep, ranked
+from cvpipe.run import RunOptions, job, run
+from cvpipe.run import sweep as sweeping
+from cvpipe.run.sweep import SWEPT_NAME, WORK_PREFIX, SweepPair, is_same, merged, outside_sites, pairs_to_sweep, ranked
 from tests.detect.networks import PaintedNetwork
 from tests.run.conftest import DAYS, NEW_SHED, SITES, square
 
@@ -130,3 +133,44 @@ def test_the_commands_tell_of_it(swept_workspace: Workspace) -> None:
     (row,) = json.loads(told("candidates", "list", "--json"))
     assert (row["kind"], row["state"], row["site"]) == ("structure_added", "open", None)
     assert "1 candidates" in told("candidates", "list")
+
+
+def test_a_pair_that_fails_is_tried_again_then_rests(
+    swept_workspace: Workspace, network: PaintedNetwork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = list[str]()
+
+    def failing(_job: object, pair: SweepPair) -> list[Change]:
+        tried.append(pair.after.content_hash)
+        raise SceneError("does not lie on the other", where=pair.after.uri)
+
+    left_over = swept_workspace.runs / f"{WORK_PREFIX}killed"
+    left_over.mkdir(parents=True)
+    monkeypatch.setattr(sweeping, "_changes", failing)
+    for _ in range(2):
+        (failure,) = run(swept_workspace, RunOptions(sweep=True)).failures
+        assert ("does not lie" in failure.reason, failure.rests_until) == (True, None)
+    (failure,) = run(swept_workspace, RunOptions(sweep=True)).failures
+    assert (failure.site_code, failure.epoch, len(tried)) == ("(sweep)", DAYS[2], 2)
+    assert failure.rests_until is not None
+    run(swept_workspace, RunOptions(sweep=True, retry=True))
+    assert len(tried) == 3
+    assert not left_over.exists()
+
+    monkeypatch.undo()
+    monkeypatch.setattr(job, "load_bundle", lambda _model, _device: network)
+    assert run(swept_workspace, RunOptions(sweep=True, retry=True)).candidates == 1
+
+
+def test_many_scenes_are_paired_in_nearly_linear_time() -> None:
+    """A district of 40 x 40 tiles on three days: each tile's newest against the one before."""
+    scenes = [
+        replace(scene(f"{n}_{day}", day, 0), footprint=box(n % 40, n // 40, n % 40 + 1, n // 40 + 1))
+        for day in DAYS
+        for n in range(1600)
+    ]
+    started = time.process_time()
+    found = pairs_to_sweep(scenes)
+    assert len(found) == 1600
+    assert {(pair.before.acquired, pair.after.acquired) for pair in found} == {(DAYS[1], DAYS[2])}
+    assert time.process_time() - started < 20

@@ -311,3 +311,23 @@ class TestJournal:
         journal = Journal(tmp_path / "file" / "notes.jsonl")
         journal.put("a", 1)
         assert journal.get("a") == 1
+
+
+WATCHING = """
+import sys
+from cvpipe.cli import main
+sys.argv = ["cvpipe", "scenes", "watch", sys.argv[1], "--once", "--workspace", sys.argv[2]]
+try:
+    main()
+finally:
+    print("torch" in sys.modules, "cvpipe.run.watching" in sys.modules)
+"""
+
+
+def test_a_watch_loads_no_torch(workspace: Workspace, folder: Path) -> None:
+    """It runs for years on a small machine, and needs no network."""
+    put(folder, "a_20240501.tif")
+    call = [sys.executable, "-c", WATCHING, str(folder), str(workspace.folder)]
+    done = subprocess.run(call, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.splitlines()[-1] == "False True", done.stderr
+    assert names_in(workspace) == ["a_20240501.tif"]

@@ -1,0 +1,36 @@
+"""Pairs assessed in this process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from cvpipe.detect import Network
+from cvpipe.run.engines.work import Answer, Terms, answers, keep_below
+from cvpipe.run.sites import SitePair
+
+
+@dataclass(frozen=True)
+class LocalEngine:
+    """The network works in this process, and a thread reads ahead of it; maps are kept below `runs`."""
+
+    network: Network
+    terms: Terms
+    runs: Path
+
+    def answers(self, pairs: Sequence[SitePair]) -> Iterator[tuple[SitePair, Answer]]:
+        """What becomes of pairs, in their order."""
+        return answers(pairs, self.network, self.terms, partial(keep_below, self.runs))
+
+    @property
+    def device(self) -> str:
+        """The network's own device."""
+        return str(getattr(self.network, "device", ""))
+
+    @property
+    def machine(self) -> Mapping[str, Any]:
+        """Nothing beyond what every run notes."""
+        return {}
