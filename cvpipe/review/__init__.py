@@ -4,10 +4,12 @@ options, serving   what `cvpipe review` was told, and whether that is safe to li
 passwords, door    argon2, sessions, lockout and rate limits: who comes in
 middleware         what holds for every answer: headers, hosts, the size of what is sent
 district           sites, verdicts and decisions in memory, kept up to date by the audit trail
-opinions, queue    when an item is settled, and which one is next
+queue              which item is next
 frames, pictures   the ground that a site's pictures show, and the pictures themselves
 views, overview    what a page says, as plain data
-uploads, visits    photos by their content; what is taken into the field
+uploads            photos by their content
+visits, visit_results   what is taken into the field, and what comes back from there
+words, refusals    both languages of the page, and of what it refuses
 api, pages, app    the addresses
 
 Pictures are named by scene and assessment as the ledger knows them; no path or address comes from the browser.

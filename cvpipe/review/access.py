@@ -52,7 +52,7 @@ def cookie_name(options: ReviewOptions) -> str:
 def address_of(request: Request) -> str:
     """Where a request comes from: as a trusted proxy says, else the other end of the connection."""
     peer = request.client.host if request.client else ""
-    if peer not in options_of(request).proxies:
+    if not options_of(request).is_proxy(peer):
         return peer
     # Some proxies add a line of their own to the one that the visitor made up: the last word is the proxy's.
     lines = request.headers.getlist("x-forwarded-for") or [peer]
@@ -63,7 +63,7 @@ def named_by_proxy(request: Request) -> str | None:
     """Who a trusted proxy says that this is: nobody where it names several; None where there is no such proxy."""
     options = options_of(request)
     peer = request.client.host if request.client else ""
-    if options.user_header is None or peer not in options.proxies:
+    if options.user_header is None or not options.is_proxy(peer):
         return None
     named = request.headers.getlist(options.user_header)
     return named[0] if len(named) == 1 else "" if named else None
@@ -83,7 +83,7 @@ def reader(request: Request) -> Visitor:
         return visitor
     if "text/html" in request.headers.get("accept", "") and request.method == "GET":
         raise NotLoggedInError
-    raise HTTPException(401, "Log in first.")
+    raise HTTPException(401, words_of(request).log_in_first)
 
 
 def _at_least(role: Role) -> Callable[[Request, Visitor], Visitor]:
@@ -93,10 +93,15 @@ def _at_least(role: Role) -> Callable[[Request, Visitor], Visitor]:
         if request.method not in {"GET", "HEAD"}:
             given = request.headers.get(CSRF_HEADER, "")
             if not secrets.compare_digest(given.encode(), visitor.session.csrf.encode()):
-                raise HTTPException(403, "The page is too old; load it again.")
+                raise HTTPException(403, words_of(request).page_too_old)
         return visitor
 
     return allowed
+
+
+def may_upload(request: Request) -> Visitor:
+    """Who sends a file. Raises what `Reviewer` raises; asked before a byte of the file is read."""
+    return _at_least(Role.REVIEWER)(request, reader(request))
 
 
 def words_of(request: Request) -> Words:
@@ -129,6 +134,7 @@ __all__ = [
     "cookie_name",
     "door_of",
     "language_of",
+    "may_upload",
     "named_by_proxy",
     "options_of",
     "visitor_of",

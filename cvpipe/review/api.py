@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, date, datetime
 from typing import Annotated, Any, Literal
 
@@ -22,13 +24,14 @@ from cvpipe.domain import (
     SiteStatus,
 )
 from cvpipe.errors import InputError, SceneError
-from cvpipe.geo import area_m2, buffered
+from cvpipe.geo import Grid, area_m2, buffered
 from cvpipe.ledger import AssessmentRecord, Entry, ItemKey, LeaseState
-from cvpipe.review import queue, uploads, views
+from cvpipe.review import queue, uploads, views, visit_results
 from cvpipe.review.access import DeskOf, Reviewer, Viewer, WordsOf
 from cvpipe.review.desk import Desk, Look, SiteFile, Turn
 from cvpipe.review.district_map import district_map
-from cvpipe.review.frames import NO_SHAPE, Frame, cut
+from cvpipe.review.frames import NO_SHAPE, Epoch, Frame, cut
+from cvpipe.review.pictures import content_of
 from cvpipe.review.queue import Filter
 from cvpipe.review.words import Words
 
@@ -37,12 +40,17 @@ router = APIRouter()
 #: Polygons and corners of one label; a site has some dozens of buildings.
 MOST_POLYGONS, MOST_CORNERS = 300, 20_000
 
-#: Pictures never change: their address names the assessment and the scene's content.
+#: Pictures never change: their address names the assessment, the scene and what the picture is made from.
 KEEP_PICTURES = {"Cache-Control": "private, max-age=604800, immutable"}
 
 Code = Annotated[str, Field(min_length=1, max_length=200)]
 ShortText = Annotated[str, Field(max_length=200)]
 LongText = Annotated[str, Field(max_length=2000)]
+
+
+def answers(*media_types: str) -> dict[int | str, dict[str, Any]]:
+    """What the description says of an address that answers with files of some kinds."""
+    return {200: {"content": {media_type: {} for media_type in media_types}}}
 
 
 class Sent(BaseModel):
@@ -163,7 +171,7 @@ def next_items(asked: Asked, visitor: Reviewer, desk: DeskOf, words: WordsOf) ->
 def decide(sent: SentDecision, visitor: Reviewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
     """Enter a decision; answers with its number and with what comes next."""
     if sent.reason == ReviewReason.WITHDRAWN:
-        raise HTTPException(422, "To take a decision back, undo it.")
+        raise HTTPException(422, words.undo_instead)
     entry, is_settled = desk.decide(
         sent.key.key, visitor.name, sent.verdict, reason=str(sent.reason), note=sent.note, seconds=sent.seconds
     )
@@ -249,20 +257,42 @@ def inspect(sent: SentInspection, visitor: Reviewer, desk: DeskOf, words: WordsO
     return {"inspection": desk.ledger.inspect(visit).id, "result": words.result(visit.result)}
 
 
+@router.post("/api/visits/results")
+def bring_results(sheet: UploadFile, visitor: Reviewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
+    """Enter a visit list that was filled in; answers what became of each row."""
+    rows = visit_results.take_results(desk, sheet.filename or "", sheet.file.read(), visitor.name, words, today())
+    count = Counter(row.state for row in rows)
+    states = ("entered", "known", "not_visited", "refused")
+    said = words.rows_told.format(**{state: count[state] for state in states})
+    return {"said": said, "rows": [asdict(row) | {"state_word": getattr(words, f"row_{row.state}")} for row in rows]}
+
+
 @router.post("/api/attachments")
 def attach(
-    code: Annotated[str, Form(max_length=200)], photo: UploadFile, visitor: Reviewer, desk: DeskOf, words: WordsOf
+    photo: UploadFile,
+    visitor: Reviewer,
+    desk: DeskOf,
+    words: WordsOf,
+    code: Annotated[str, Form(max_length=200)] = "",
 ) -> dict[str, Any]:
-    """Keep a photo of a site; answers how far from the site it was taken."""
-    file = desk.file(code)
+    """Keep a photo of a site, without a code of the one where it was taken; answers how far off that was."""
     read = uploads.read_photo(photo.file.read())
-    kept = uploads.keep(read, code, photo.filename or "", desk.workspace)
+    site = desk.file(code).site if code else read.place and visit_results.site_at(desk.ledger, read.place)
+    if not site:
+        raise HTTPException(422, words.photo_nowhere)
+    kept = uploads.keep(read, site.code, photo.filename or "", desk.workspace)
     entry = desk.ledger.attach(kept)
     said = words.photo_no_place
     if read.place is not None:
-        away = uploads.distance_m(read.place, buffered(file.site.geometry, file.site.buffer_m))
+        away = uploads.distance_m(read.place, buffered(site.geometry, site.buffer_m))
         said = words.photo_far.format(metres=f"{away:,.0f}") if away > 0 else ""
-    return {"attachment": entry.id, "name": entry.value.name, "said": said, "who": visitor.name}
+    return {
+        "attachment": entry.id,
+        "name": entry.value.name,
+        "code": site.code,
+        "said": said,
+        "who": visitor.name,
+    }
 
 
 @router.get("/api/map")
@@ -271,30 +301,38 @@ def site_map(_: Viewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
     return district_map(desk, words).plain
 
 
-@router.get("/pictures/{what}")
+@router.get("/pictures/{what}", response_class=Response, responses=answers("image/jpeg", "image/png"))
 def picture(
-    what: Literal["picture", "around", "tile"],
+    what: Literal["picture", "around", "tile", "surfaces"],
     assessment: int,
     scene: Annotated[str, Query(max_length=128)],
     _: Viewer,
     desk: DeskOf,
+    words: WordsOf,
+    made: Annotated[str, Query(max_length=32)] = "",
     z: int = 0,
     x: int = 0,
     y: int = 0,
 ) -> Response:
-    """A picture of one epoch of a site; scene and assessment must be ones of the ledger that belong together."""
+    """A picture of one epoch of a site; scene and assessment must be ones of the ledger that belong together.
+
+    Browsers may keep it where `made` names what it is made from now.
+    """
     look = desk.look_by_id(assessment)
     epoch = look.epoch(scene) if look else None
     if look is None or epoch is None:
         raise HTTPException(404)
+    kept = KEEP_PICTURES if made == content_of(epoch, look.both) else {}
+    if what == "surfaces":
+        return Response(_surfaces(desk, look, epoch, words), media_type="image/png", headers=kept)
     frame = look.frame
     grid = {"picture": frame.picture, "around": frame.around_it}.get(what) or frame.tile(z, x, y)
     if grid is None:
         raise HTTPException(404)
-    return _jpeg(desk, look.record.assessment.key, look, grid, epoch)
+    return Response(_jpeg(desk, look, grid, epoch, words), media_type="image/jpeg", headers=kept)
 
 
-@router.get("/pictures-of-district")
+@router.get("/pictures-of-district", response_class=Response, responses=answers("image/jpeg"))
 def district_picture(_: Viewer, desk: DeskOf) -> Response:
     """The newest scenes behind the map of all sites."""
     data = district_jpeg(desk)
@@ -312,12 +350,21 @@ def district_jpeg(desk: Desk) -> bytes | None:
     return desk.pictures.jpeg("district", look.frame, look.frame.picture, epoch, (epoch, epoch))
 
 
-def _jpeg(desk: Desk, pair: str, look: Look, grid: Any, epoch: Any) -> Response:
+def _jpeg(desk: Desk, look: Look, grid: Grid, epoch: Epoch, words: Words) -> bytes:
     try:
-        data = desk.pictures.jpeg(pair, look.frame, grid, epoch, look.both)
+        return desk.pictures.jpeg(look.record.assessment.key, look.frame, grid, epoch, look.both)
     except SceneError as error:
-        raise HTTPException(503, error.found) from error
-    return Response(data, media_type="image/jpeg", headers=KEEP_PICTURES)
+        raise HTTPException(503, words.picture_failed) from error
+
+
+def _surfaces(desk: Desk, look: Look, epoch: Epoch, words: Words) -> bytes:
+    path = desk.surfaces_of(look.record)
+    if path is None or epoch.role not in ("before", "after"):
+        raise HTTPException(404)
+    try:
+        return desk.pictures.surfaces_png(path, "before" if epoch.role == "before" else "after", look.frame.picture)
+    except SceneError as error:
+        raise HTTPException(503, words.picture_failed) from error
 
 
 def _next(desk: Desk, asked: Asked, who: str, words: Words, *, has_it: bool = True) -> dict[str, Any]:
@@ -378,4 +425,4 @@ def _change(sent: SentChange, frame: Frame) -> Change:
     return Change(sent.kind, geometry, area_m2(geometry), 1.0)
 
 
-__all__ = ["queue_state", "router", "today"]
+__all__ = ["answers", "queue_state", "router", "today"]

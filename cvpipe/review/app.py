@@ -4,27 +4,63 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from threading import Thread
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException as StarletteHTTPException
+from starlette.types import Scope
 
 import cvpipe
 from cvpipe.errors import CvpipeError, LedgerError, LedgerUnavailableError, UnknownSiteError, UsageError
 from cvpipe.ledger import Ledger
-from cvpipe.review import api, pages
-from cvpipe.review.access import NotLoggedInError, words_of
+from cvpipe.review import api, pages, refusals
+from cvpipe.review.access import NotLoggedInError, may_upload, words_of
 from cvpipe.review.desk import Desk
 from cvpipe.review.door import Door
 from cvpipe.review.middleware import Safeguard
 from cvpipe.review.options import ReviewOptions
 
-UPLOAD_PATH = "/api/attachments"
+#: Addresses that take files: photos, and what came back from visits.
+PHOTO_PATH, RESULTS_PATH = "/api/attachments", "/api/visits/results"
+
+#: A visit list with a row for each of 10,000 sites has 2 MB.
+RESULTS_BYTES = 8_000_000
+
+#: Why not, in the visitor's language; browsers get a page that says so.
+_REFUSED: dict[str, Any] = {
+    "application/json": {
+        "schema": {
+            "type": "object",
+            "properties": {"error": {"type": "string"}},
+            "required": ["error"],
+            "additionalProperties": False,
+        }
+    },
+    "text/html": {},
+}
+
+#: What any address may answer beside what was asked for.
+_REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"description": said, "content": _REFUSED}
+    for status, said in (
+        (400, "The request cannot be read."),
+        (401, "Nobody is logged in."),
+        (403, "The role may not do this, or the page's token is missing."),
+        (404, "There is no such thing."),
+        (409, "The ledger refuses it: others were faster, or the move is not legal."),
+        (413, "More bytes than the address takes."),
+        (422, "A value cannot be used."),
+        (503, "The ledger or a picture cannot be read now."),
+    )
+}
 
 
 def create_app(ledger: Ledger, workspace: Path, options: ReviewOptions) -> FastAPI:
@@ -39,9 +75,9 @@ def create_app(ledger: Ledger, workspace: Path, options: ReviewOptions) -> FastA
 
     # No pages of FastAPI's own: they would load scripts from elsewhere.
     app = FastAPI(title="cvpipe review", version=cvpipe.__version__, docs_url=None, redoc_url=None, openapi_url=None,
-                  lifespan=lifespan)  # fmt: skip
+                  lifespan=lifespan, responses=_REFUSALS)  # fmt: skip
     app.state.desk, app.state.door, app.state.options = desk, Door(ledger, options), options
-    app.include_router(pages.router, default_response_class=Response)
+    app.include_router(pages.router, default_response_class=HTMLResponse)
     app.include_router(api.router)
     app.mount("/static", _Static(directory=pages.static_folder()))
     _tell_errors(app)
@@ -49,10 +85,23 @@ def create_app(ledger: Ledger, workspace: Path, options: ReviewOptions) -> FastA
         Safeguard,
         hosts=options.host_names,
         encrypted=options.is_encrypted,
-        upload_path=UPLOAD_PATH,
-        upload_bytes=int(options.upload_mb * 1e6),
+        peers=lambda peer: not options.only_proxies or options.is_proxy(peer),
+        uploads={PHOTO_PATH: int(options.upload_mb * 1e6), RESULTS_PATH: RESULTS_BYTES},
+        admission=partial(_admission, app),
     )
     return app
+
+
+async def _admission(app: FastAPI, scope: Scope) -> Response | None:
+    """Who may send a file is known before it is read: what strangers send costs neither memory nor disk."""
+    request = Request({**scope, "app": app})
+    try:
+        await run_in_threadpool(may_upload, request)
+    except StarletteHTTPException as error:
+        return JSONResponse({"error": str(error.detail)}, error.status_code)
+    except CvpipeError as error:
+        return JSONResponse({"error": refusals.sentence(error, words_of(request))}, _status_of(error))
+    return None
 
 
 def _warm_up(desk: Desk) -> None:
@@ -80,19 +129,20 @@ def _tell_errors(app: FastAPI) -> None:
     @app.exception_handler(CvpipeError)
     def ours(request: Request, error: Exception) -> Response:
         assert isinstance(error, CvpipeError)
-        return _told(request, _status_of(error), f"{error.found}. {error.remedy}".rstrip())
+        return _told(request, _status_of(error), refusals.sentence(error, words_of(request)))
 
     @app.exception_handler(StarletteHTTPException)
     def http(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException | StarletteHTTPException)
-        said = words_of(request).not_found if error.status_code == 404 else str(error.detail)
+        said = refusals.detail(error.status_code, str(error.detail), words_of(request))
         return _told(request, error.status_code, said)
 
     @app.exception_handler(RequestValidationError)
     def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0]
-        return _told(request, 422, f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+        place = ".".join(str(part) for part in first["loc"])
+        return _told(request, 422, refusals.unfit(place, first["msg"], words_of(request)))
 
 
 def _status_of(error: CvpipeError) -> int:

@@ -12,13 +12,16 @@ from datetime import UTC, date, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
 from cvpipe.domain import Decision, Label, Outcome, Question, ReviewReason, Scene, Site, SiteStatus, StatusMove
 from cvpipe.errors import LedgerError, SceneError, UnknownSiteError
 from cvpipe.geo import buffered
-from cvpipe.ledger import AssessmentRecord, Entry, GivenVerdict, ItemKey, Lease, LeaseState, Ledger
+from cvpipe.imagery import surface_path
+from cvpipe.ledger import AssessmentRecord, Entry, GivenVerdict, ItemKey, Lease, LeaseState, Ledger, standing
+from cvpipe.ledger.workspace import RUNS_NAME
 from cvpipe.life import MOVES
-from cvpipe.review import opinions, queue
+from cvpipe.review import queue
 from cvpipe.review.district import District, SiteRecord
 from cvpipe.review.frames import Epoch, Frame, epochs_of
 from cvpipe.review.options import ReviewOptions
@@ -112,7 +115,7 @@ class Desk:
 
     def __init__(self, ledger: Ledger, workspace: Path, options: ReviewOptions) -> None:
         self.ledger, self.workspace, self.options = ledger, workspace, options
-        self.district = District(ledger)
+        self.district = District(ledger, options.confirmation)
         self.pictures = Pictures()
         self._lock = Lock()
         self._deciding = Lock()
@@ -121,7 +124,7 @@ class Desk:
         self._files: OrderedDict[str, SiteFile] = OrderedDict()
         self._codes: dict[int, str] = {}
         self._looks: OrderedDict[int, tuple[SiteFile, Look | None]] = OrderedDict()
-        self._scenes: tuple[float, list[Scene], dict[int, float]] | None = None
+        self._scenes: tuple[float, list[Scene], dict[int, dict[str, Any]]] | None = None
 
     # What waits
 
@@ -193,12 +196,12 @@ class Desk:
         self, key: ItemKey, who: str, verdict: Outcome, *, reason: str, note: str, seconds: float | None
     ) -> tuple[Entry[Decision], bool]:
         site, given = self._given(key)
-        said = opinions.on_item(site.decisions, key)
+        said = site.said(key.question)
         own = next((entry for entry in said if entry.value.who == who), None)
         if own is not None and (own.value.verdict, own.value.reason, own.value.note) == (verdict, reason, note):
-            return own, opinions.settled(key.question, given.verdict.outcome, said) is not None
+            return own, site.settled(key.question, said) is not None
         others = [entry for entry in said if entry.value.who != who]
-        if opinions.settled(key.question, given.verdict.outcome, others) is not None:
+        if site.settled(key.question, others) is not None:
             raise LedgerError("somebody has settled this already", remedy="Go on to the next one.")
         self._refuse_held_by_others(key, who)
         agreeing = next((e.value.who for e in others if e.value.verdict is verdict), "")
@@ -215,7 +218,7 @@ class Desk:
             supersedes=own.id if own else None,
         )
         entry = self.ledger.decide(decision)
-        return entry, opinions.settled(key.question, given.verdict.outcome, [*others, entry]) is not None
+        return entry, site.settled(key.question, [*others, entry]) is not None
 
     def take_back(self, who: str) -> Entry[Decision] | None:
         """Withdraw a person's last decision by a row that supersedes it; None where there is none.
@@ -286,13 +289,13 @@ class Desk:
         one = record.assessment
         if one.before is None or one.after is None:
             return None
-        scenes, gsd = self._scenes_and_runs()
+        scenes, settings = self._scenes_and_runs()
         known = {scene.content_hash: scene for scene in scenes}
         if one.before not in known or one.after not in known:
             return None
         outline = record.outline or buffered(file.site.geometry, file.site.buffer_m)
         frame = Frame.around(outline, known[one.before])
-        return Look(record, frame, epochs_of(record, file.assessments, scenes, gsd))
+        return Look(record, frame, epochs_of(record, file.assessments, scenes, settings))
 
     def look_by_id(self, assessment_id: int) -> Look | None:
         """What is shown for the assessment of that number; None where the ledger has no such one with two scenes."""
@@ -331,6 +334,11 @@ class Desk:
             return chosen
         return next((r for r in reversed(file.assessments) if r.assessment.before and r.assessment.after), chosen)
 
+    def surfaces_of(self, record: AssessmentRecord) -> Path | None:
+        """The map of what covered the site at both epochs of an assessment; None where the run kept none."""
+        path = surface_path(self.workspace / RUNS_NAME, record.assessment.key)
+        return path if path is not None and path.is_file() else None
+
     def warm_up(self, on: date) -> None:
         """Make the pictures of the first items of the queue, so that the first reviewer of the day waits for none."""
         for item in self.waiting(on)[:WARM_ITEMS]:
@@ -348,17 +356,17 @@ class Desk:
         """Close what is open."""
         self.pictures.close()
 
-    def _scenes_and_runs(self) -> tuple[list[Scene], dict[int, float]]:
+    def _scenes_and_runs(self) -> tuple[list[Scene], dict[int, dict[str, Any]]]:
+        """All scenes, and the settings of all runs by number."""
         now, kept = time.monotonic(), self._scenes
         if kept is None or now - kept[0] > SCENES_KEPT_S:
-            compared = {run.id: run.settings.get("gsd_m") for run in self.ledger.runs()}
-            kept = now, self.ledger.scenes(), {number: float(gsd) for number, gsd in compared.items() if gsd}
+            kept = now, self.ledger.scenes(), {run.id: run.settings for run in self.ledger.runs()}
             self._scenes = kept
         return kept[1], kept[2]
 
     def _standing_decisions(self) -> Sequence[Entry[Decision]]:
         decided = (site.decisions for site in self.district.sites.values() if site.decisions)
-        return [entry for decisions in decided for entry in opinions.standing(decisions)]
+        return [entry for decisions in decided for entry in standing(decisions)]
 
     def _given(self, key: ItemKey) -> tuple[SiteRecord, GivenVerdict]:
         """The verdict of an item, if it is the one that holds."""
@@ -385,15 +393,12 @@ class Desk:
             )
 
     def _refuse_one_opinion(self, site: SiteRecord, question: Question, answer: Outcome) -> None:
-        given = site.standing.get(question)
-        said = []
-        if given is not None:
-            said = opinions.on_item(site.decisions, ItemKey(given.assessment_key, question))
+        said = site.said(question) if question in site.standing else []
         agreeing = {entry.value.who for entry in said if entry.value.verdict is answer}
-        settled = given is not None and opinions.settled(question, given.verdict.outcome, said)
-        if len(agreeing) < 2 or settled is not answer:
+        needed = site.confirmation.opinions_needed.of(question)
+        if len(agreeing) < needed or site.settled(question, said) is not answer:
             raise LedgerError(
-                f"two persons must have answered {answer.replace('_', ' ')} to {question}; {len(agreeing)} did",
+                f"{needed} persons must have answered {answer.replace('_', ' ')} to {question}; {len(agreeing)} did",
                 where=f"site {site.line.code}",
                 remedy="Review it first.",
             )

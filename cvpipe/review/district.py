@@ -7,28 +7,44 @@ others. A run that writes at the same time costs a few rows per request, not the
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from threading import Lock
 
+from cvpipe.assess import opinions
+from cvpipe.assess.rules import ConfirmationRules
 from cvpipe.domain import Decision, Outcome, Question
-from cvpipe.ledger import Entry, GivenVerdict, Ledger, SiteLine
+from cvpipe.ledger import Entry, GivenVerdict, ItemKey, Ledger, SiteLine
 
 
 @dataclass(frozen=True)
 class SiteRecord:
-    """A site as the lists know it: its line, the verdict of each question that holds now, and what people decided."""
+    """A site as the lists know it: its line, the verdict of each question that holds now, and what people decided.
+
+    `confirmation` says when their answers settle a question.
+    """
 
     line: SiteLine
     standing: Mapping[Question, GivenVerdict]
     decisions: tuple[Entry[Decision], ...] = ()
+    confirmation: ConfirmationRules = field(default_factory=ConfirmationRules)
+
+    def said(self, question: Question) -> list[Entry[Decision]]:
+        """What stands on the verdict that holds for a question: one word of each person."""
+        return opinions.on_item(self.decisions, ItemKey(self.standing[question].assessment_key, question))
+
+    def settled(self, question: Question, said: Sequence[Entry[Decision]] | None = None) -> Outcome | None:
+        """What people answered to a question, or would have by what is `said`; None while somebody must look."""
+        words = self.said(question) if said is None else said
+        return opinions.settled(question, self.standing[question].verdict.outcome, words, self.confirmation)
 
 
 class District:
     """All sites by code. Safe to share between threads."""
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(self, ledger: Ledger, confirmation: ConfirmationRules | None = None) -> None:
         self._ledger = ledger
+        self._confirmation = confirmation or ConfirmationRules()
         self._lock = Lock()
         self._rows = -1
         self._sites: dict[str, SiteRecord] = {}
@@ -53,7 +69,9 @@ class District:
             for entry in self._ledger.decisions(code):
                 decided[entry.value.site_code].append(entry)
         return {
-            line.code: SiteRecord(line, standing_verdicts(verdicts[line.code]), tuple(decided[line.code]))
+            line.code: SiteRecord(
+                line, standing_verdicts(verdicts[line.code]), tuple(decided[line.code]), self._confirmation
+            )
             for line in self._ledger.site_lines(codes)
         }
 

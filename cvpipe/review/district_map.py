@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from shapely.geometry import MultiPoint, Point
+from shapely.geometry import MultiPoint, Point, box
 
 from cvpipe.domain import Registration, Scene
 from cvpipe.geo import WGS84, reproject, utm_crs
 from cvpipe.review import views
 from cvpipe.review.desk import Desk
 from cvpipe.review.district import SiteRecord
-from cvpipe.review.frames import Epoch, Frame
+from cvpipe.review.frames import Compared, Epoch, Frame
 from cvpipe.review.words import Words
 
 #: Ground beyond the outermost sites, m.
@@ -65,7 +65,9 @@ def _behind(scenes: list[Scene], sites: list[SiteRecord]) -> list[Scene]:
 
 
 def _backdrop(frame: Frame, scenes: list[Scene]) -> Backdrop:
-    epoch = Epoch(tuple(scenes), scenes[0].acquired, "after", Registration(), 1.0)
+    ground = box(frame.left, frame.bottom, frame.left + frame.side_m, frame.bottom + frame.side_m)
+    as_it_lies = Compared(reproject(ground, frame.crs, WGS84), pixel_m=1.0, margin_m=0.0)
+    epoch = Epoch(tuple(scenes), scenes[0].acquired, "after", Registration(), as_it_lies)
     return Backdrop(frame, (epoch,))
 
 

@@ -6,7 +6,7 @@ The browser knows these metres only: it needs no map projection, and a scale bar
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -23,7 +23,8 @@ from shapely.ops import split
 
 from cvpipe.domain import Registration, Scene
 from cvpipe.geo import WGS84, Grid, metric_crs, reproject
-from cvpipe.imagery import later_grid
+from cvpipe.imagery import ALIGNMENT_MARGIN_M, Patch, read_later, site_grid
+from cvpipe.imagery.later import Reader
 from cvpipe.ledger import AssessmentRecord
 
 #: Ground around the outline on each side: a share of its longer side, and at least so many metres, so that the
@@ -123,14 +124,28 @@ class Frame:
             raise ValueError("no area")
         return reproject(translate(unary_union(parts), self.left, self.bottom), self.crs, WGS84)
 
-    def moved(self, grid: Grid, registration: Registration, pixel_m: float) -> Grid:
-        """Where a later scene is read so that it lies on the earlier one on `grid`; shifts count in `pixel_m`."""
-        middle = self.left + self.side_m / 2, self.bottom + self.side_m / 2
-        corner = Affine.translation(middle[0] - pixel_m, middle[1] + pixel_m)
-        return later_grid(grid, registration, Grid(self.crs, corner * Affine.scale(pixel_m, -pixel_m), 2, 2))
+    def read(self, reader: Reader, grid: Grid, epoch: Epoch) -> Patch:
+        """An epoch on a grid of this frame, its ground on that of the earlier epoch, as the network saw it.
+
+        `reader` reads the epoch's scenes. Raises what it raises.
+        """
+        return read_later(reader, grid, epoch.registration, epoch.compared.grid(self.crs))
 
     def _grid(self, left: float, top: float, pixel: float, pixels: int) -> Grid:
         return Grid(self.crs, Affine(pixel, 0, left, 0, -pixel, top), pixels, pixels)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """On what a run compared the epochs of a site: its outline (WGS 84), pixel size and ground around it in metres."""
+
+    outline: BaseGeometry
+    pixel_m: float
+    margin_m: float
+
+    def grid(self, crs: pyproj.CRS) -> Grid:
+        """The grid that the registration speaks of."""
+        return site_grid(self.outline, self.margin_m, crs, self.pixel_m)
 
 
 @dataclass(frozen=True)
@@ -141,7 +156,12 @@ class Epoch:
     acquired: date
     role: str
     registration: Registration
-    pixel_m: float
+    compared: Compared
+
+    @property
+    def pixel_m(self) -> float:
+        """Side of the pixels in which the registration counts, metres."""
+        return self.compared.pixel_m
 
     @property
     def name(self) -> str:
@@ -150,11 +170,15 @@ class Epoch:
 
 
 def epochs_of(
-    record: AssessmentRecord, others: Sequence[AssessmentRecord], scenes: Iterable[Scene], gsd_of_run: dict[int, float]
+    record: AssessmentRecord,
+    others: Sequence[AssessmentRecord],
+    scenes: Iterable[Scene],
+    settings_of_run: Mapping[int, Mapping[str, Any]],
 ) -> tuple[Epoch, ...]:
     """The epochs that show a site, oldest first: both of `record`, and all other scenes that its outline touches.
 
-    A scene that some assessment compared with the same earlier one is shown as it was aligned then.
+    A scene that some assessment compared with the same earlier one is shown as it was aligned then, on the grid that
+    the settings of that run tell.
     """
     known = {scene.content_hash: scene for scene in scenes}
     assert record.outline is not None
@@ -171,11 +195,19 @@ def epochs_of(
         role = {record.assessment.before: "before", record.assessment.after: "after"}.get(scene.content_hash, "other")
         by = aligned.get(scene.content_hash)
         measured = by.assessment.measurements if by else None
-        pixel = gsd_of_run.get(by.run_id if by else -1) or known[record.assessment.before].gsd_m
+        compared = _compared(by or record, record.outline, settings_of_run, known[record.assessment.before].gsd_m)
         one_day = (scene, *(known[d] for d in fills.get(scene.content_hash, ()) if d in known))
         shift = measured.registration if measured else Registration()
-        found.append(Epoch(one_day, scene.acquired, role, shift, pixel))
+        found.append(Epoch(one_day, scene.acquired, role, shift, compared))
     return tuple(found)
+
+
+def _compared(
+    record: AssessmentRecord, outline: BaseGeometry, settings: Mapping[int, Mapping[str, Any]], native_m: float
+) -> Compared:
+    stated = settings.get(record.run_id, {})
+    margin = max(float(stated.get("margin_m") or 0), ALIGNMENT_MARGIN_M)
+    return Compared(record.outline or outline, float(stated.get("gsd_m") or native_m), margin)
 
 
 def cut(polygon: dict[str, Any], line: dict[str, Any], *, most_corners: int) -> list[dict[str, Any]]:
@@ -212,4 +244,4 @@ def _rounded(plain: Any) -> Any:
     return plain
 
 
-__all__ = ["NO_SHAPE", "TILE_PX", "Epoch", "Frame", "cut", "epochs_of"]
+__all__ = ["NO_SHAPE", "TILE_PX", "Compared", "Epoch", "Frame", "cut", "epochs_of"]

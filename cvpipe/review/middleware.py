@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from cvpipe.review.access import words_of
 
 #: Only what this server sends runs, shows or styles anything; nothing is framed, nothing goes elsewhere.
 POLICY = "; ".join(
@@ -37,18 +41,33 @@ HEADERS = {
 BODY_BYTES = 1_000_000
 
 
+Admission = Callable[[Scope], Awaitable[Response | None]]
+"""Asked before a file is taken: the refusal, or None for whoever may send it."""
+
+
 class TooLargeError(Exception):
     """More bytes came than the address takes."""
 
 
 class Safeguard:
-    """ASGI middleware around the whole application. `upload_path` alone takes up to `upload_bytes`."""
+    """ASGI middleware around the whole application.
+
+    `peers` says whose connections are answered at all. `uploads` are the paths that take files, with their largest
+    size in bytes; `admission` is asked before a byte of such a file is read.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, hosts: Collection[str], encrypted: bool, upload_path: str, upload_bytes: int
+        self,
+        app: ASGIApp,
+        *,
+        hosts: Collection[str],
+        encrypted: bool,
+        peers: Callable[[str], bool],
+        uploads: Mapping[str, int],
+        admission: Admission,
     ) -> None:
         self._app, self._hosts, self._encrypted = app, frozenset(hosts), encrypted
-        self._upload_path, self._upload_bytes = upload_path, upload_bytes
+        self._peers, self._uploads, self._admission = peers, uploads, admission
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -56,27 +75,32 @@ class Safeguard:
             return
         guarded = self._with_headers(send)
         refusal = self._refusal(scope)
+        if refusal is None and scope["path"] in self._uploads and scope["method"] not in {"GET", "HEAD"}:
+            refusal = await self._admission(scope)
         if refusal is not None:
             await refusal(scope, receive, guarded)
             return
-        try:
-            await self._app(scope, _counted(receive, self._limit(scope)), guarded)
-        except TooLargeError:
-            await _too_large()(scope, receive, guarded)
+        body = _Counted(receive, self._limit(scope))
+        with suppress(TooLargeError):
+            await self._app(scope, body, _until(body, guarded))
+        if body.is_over:
+            await _too_large(scope)(scope, receive, guarded)
 
-    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+    def _refusal(self, scope: Scope) -> Response | None:
         headers = Headers(scope=scope)
+        if not self._peers((scope.get("client") or ("",))[0]):
+            return PlainTextResponse("This server answers its proxy only.", 403)
         if _host_of(headers.get("host", "")) not in self._hosts:
             return PlainTextResponse("This server does not answer to that name.", 421)
         if scope["method"] not in {"GET", "HEAD"} and _is_foreign(headers):
             return PlainTextResponse("This came from another page.", 403)
         stated = headers.get("content-length", "0")
         if not stated.isdecimal() or int(stated) > self._limit(scope):
-            return _too_large()
+            return _too_large(scope)
         return None
 
     def _limit(self, scope: Scope) -> int:
-        return self._upload_bytes if scope["path"] == self._upload_path else BODY_BYTES
+        return self._uploads.get(scope["path"], BODY_BYTES)
 
     def _with_headers(self, send: Send) -> Send:
         async def guarded(message: Message) -> None:
@@ -93,19 +117,29 @@ class Safeguard:
         return guarded
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
+class _Counted:
     """`receive` that stops a body which is longer than it said it would be."""
-    seen = 0
 
-    async def counted() -> Message:
-        nonlocal seen
-        message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > limit:
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive, self._left, self.is_over = receive, limit, False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            self.is_over = True
             raise TooLargeError
         return message
 
-    return counted
+
+def _until(body: _Counted, send: Send) -> Send:
+    """`send` that is silent once the body was too long, whatever the application makes of that."""
+
+    async def sent(message: Message) -> None:
+        if not body.is_over:
+            await send(message)
+
+    return sent
 
 
 def _is_foreign(headers: Headers) -> bool:
@@ -123,8 +157,8 @@ def _host_of(host: str) -> str:
     return host.rpartition(":")[0] if ":" in host else host
 
 
-def _too_large() -> PlainTextResponse:
-    return PlainTextResponse("That is too large.", 413)
+def _too_large(scope: Scope) -> JSONResponse:
+    return JSONResponse({"error": words_of(Request(scope)).too_large}, 413)
 
 
 __all__ = ["POLICY", "Safeguard"]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from ipaddress import ip_address
+from functools import cached_property
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
 
 from pydantic import Field
 
+from cvpipe.assess.rules import ConfirmationRules
 from cvpipe.errors import UsageError
 from cvpipe.settings import Settings
 
@@ -17,8 +19,9 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 class ReviewOptions(Settings):
     """How the reviewers' page listens, and its limits.
 
-    `names` are further host names that browsers may reach it by. `proxies` are the addresses of proxies whose word is
-    taken for who the visitor is (`user_header`) and where they come from (X-Forwarded-For).
+    `names` are further host names that browsers may reach it by. `proxies` are the addresses and networks (CIDR)
+    of proxies whose word is taken for who the visitor is (`user_header`) and where they come from (X-Forwarded-For).
+    Without a certificate of our own nobody else is answered: what came past the proxy came in the clear.
     """
 
     host: str = "127.0.0.1"
@@ -28,6 +31,8 @@ class ReviewOptions(Settings):
     tls_key: Path | None = None
     proxies: tuple[str, ...] = ()
     user_header: str | None = None
+    confirmation: ConfirmationRules = ConfirmationRules()
+    """When people's answers settle a question: that of the workspace's rules."""
     audit_share: float = Field(default=0.03, ge=0, le=1)
     """Share of the verdicts that nobody need look at which are shown nevertheless, drawn at random."""
     audit_seed: int = 2015
@@ -66,8 +71,37 @@ class ReviewOptions(Settings):
         """What a request may name as its host: others are somebody's domain that was pointed at this machine."""
         return LOOPBACK_NAMES | {self.host, *self.names}
 
+    @property
+    def only_proxies(self) -> bool:
+        """Whether whoever does not come through a proxy is refused: only there is the connection encrypted."""
+        return bool(self.proxies) and self.tls_certificate is None
+
+    def is_proxy(self, peer: str) -> bool:
+        """Whether the other end of a connection is a trusted proxy; `peer` is its address as the socket has it."""
+        try:
+            address = _plain(ip_address(peer))
+        except ValueError:
+            return False
+        return any(address in network for network in self._networks)
+
+    @cached_property
+    def _networks(self) -> tuple[IPv4Network | IPv6Network, ...]:
+        try:
+            networks = tuple(ip_network(text) for text in self.proxies)
+        except ValueError as error:
+            remedy = "Give an address, or a network as in 10.0.0.0/28."
+            raise UsageError(str(error), where="--proxy-from", remedy=remedy) from error
+        if any(network.prefixlen == 0 for network in networks):
+            raise UsageError(
+                "every address there is would be a proxy",
+                where="--proxy-from",
+                remedy="Name the proxies' own addresses: whoever comes from there may name anybody.",
+            )
+        return networks
+
     def refuse_unsafe(self, *, has_accounts: bool) -> None:
         """Raises UsageError where listening so would let in whom it should not."""
+        trusted = self._networks
         if not has_accounts:
             raise UsageError(
                 "nobody has an account, so nobody could log in",
@@ -75,17 +109,17 @@ class ReviewOptions(Settings):
             )
         if (self.tls_certificate is None) != (self.tls_key is None):
             raise UsageError("a certificate goes with its key", remedy="Give --tls-cert and --tls-key.")
-        if self.user_header and not self.proxies:
+        if self.user_header and not trusted:
             raise UsageError(
                 f"whoever comes could name anybody in {self.user_header}",
                 where="--user-header",
-                remedy="Name the proxies whose word is taken: --proxy ADDRESS.",
+                remedy="Name the proxies whose word is taken: --proxy-from ADDRESS.",
             )
         if self.is_public and not self.is_encrypted:
             raise UsageError(
                 f"on {self.host} passwords would cross the network in the clear",
                 where="--host",
-                remedy="Give --tls-cert and --tls-key, or --proxy ADDRESS of a proxy that encrypts; "
+                remedy="Give --tls-cert and --tls-key, or --proxy-from ADDRESS of a proxy that encrypts; "
                 "or leave --host at 127.0.0.1.",
             )
         if self.is_public and not self.names:
@@ -94,6 +128,11 @@ class ReviewOptions(Settings):
                 where="--host",
                 remedy="Give --name, as in --name review.example.org.",
             )
+
+
+def _plain(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """IPv4 peers of a socket that speaks IPv6 have addresses such as ::ffff:10.0.0.1."""
+    return (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
 
 
 __all__ = ["ReviewOptions"]

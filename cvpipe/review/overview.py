@@ -10,8 +10,8 @@ from datetime import date
 from typing import Any
 
 from cvpipe.domain import Decision, Outcome, Question, ReviewReason, SiteStatus
-from cvpipe.ledger import Entry, ItemKey
-from cvpipe.review import opinions, queue
+from cvpipe.ledger import Entry, ItemKey, standing
+from cvpipe.review import queue
 from cvpipe.review.district import SiteRecord
 from cvpipe.review.queue import DONE, Why
 
@@ -178,13 +178,13 @@ def reviewers(sites: Iterable[SiteRecord]) -> list[Reviewer]:
 def reject_reasons(sites: Iterable[SiteRecord]) -> Counter[str]:
     """How often each reason of the short list was given."""
     rejected = {reason.value for reason in ReviewReason} - {ReviewReason.SITE_VISIT, ReviewReason.WITHDRAWN}
-    entries = (entry for site in sites for entry in opinions.standing(site.decisions))
+    entries = (entry for site in sites for entry in standing(site.decisions))
     return Counter(entry.value.reason for entry in entries if entry.value.reason in rejected)
 
 
 def _said(site: SiteRecord) -> dict[ItemKey, list[Entry[Decision]]]:
     found = defaultdict[ItemKey, list[Entry[Decision]]](list)
-    for entry in opinions.standing(site.decisions):
+    for entry in standing(site.decisions):
         if entry.value.assessment_key is not None:
             found[ItemKey(entry.value.assessment_key, entry.value.question)].append(entry)
     return found

@@ -14,8 +14,10 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import cvpipe
 from cvpipe.assess.explaining import amount
-from cvpipe.domain import InspectionResult, Outcome, Question, Role, SiteStatus
-from cvpipe.review import overview, views, visits
+from cvpipe.domain import Attachment, InspectionResult, Outcome, Question, Role, SiteStatus
+from cvpipe.geo import buffered
+from cvpipe.ledger import Entry
+from cvpipe.review import overview, uploads, views, visit_results, visits
 from cvpipe.review.access import (
     LANGUAGE_COOKIE,
     Admin,
@@ -29,7 +31,8 @@ from cvpipe.review.access import (
     options_of,
     visitor_of,
 )
-from cvpipe.review.api import queue_state, today
+from cvpipe.review.api import answers, queue_state, today
+from cvpipe.review.desk import SiteFile
 from cvpipe.review.door import LONGEST_SESSION, Visitor
 from cvpipe.review.queue import Why
 from cvpipe.review.words import Words
@@ -41,14 +44,17 @@ FORM_COOKIE = "cvpipe_form"
 
 Text = Annotated[str, Query(max_length=200)]
 
+#: What the description says of pages that may lead elsewhere.
+_ELSEWHERE: dict[int | str, dict[str, Any]] = {303: {"description": "It goes on at another address."}}
 
-@router.get("/")
+
+@router.get("/", status_code=303, response_class=RedirectResponse)
 def start() -> Response:
     """To the queue."""
     return RedirectResponse("/review", 303)
 
 
-@router.get("/login")
+@router.get("/login", responses=_ELSEWHERE)
 def log_in_form(request: Request, words: WordsOf, to: Text = "/review") -> Response:
     """The form; whoever a trusted proxy names is let in without it."""
     named = named_by_proxy(request)
@@ -58,7 +64,7 @@ def log_in_form(request: Request, words: WordsOf, to: Text = "/review") -> Respo
     return _form(request, words, to, refused=False)
 
 
-@router.post("/login")
+@router.post("/login", responses=_ELSEWHERE)
 def log_in(
     request: Request,
     words: WordsOf,
@@ -77,7 +83,7 @@ def log_in(
     return _let_in(request, token, to)
 
 
-@router.post("/logout")
+@router.post("/logout", status_code=204, response_class=Response)
 def log_out(request: Request, _: Viewer) -> Response:
     """End the session, here and in the ledger."""
     name = cookie_name(options_of(request))
@@ -87,7 +93,7 @@ def log_out(request: Request, _: Viewer) -> Response:
     return answer
 
 
-@router.get("/review")
+@router.get("/review", responses=_ELSEWHERE)
 def review(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf) -> Response:
     """The queue, and the item that is next."""
     may = visitor.account.role is not Role.VIEWER
@@ -126,7 +132,7 @@ def site(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf, code: 
         line=file.record.line,
         decisions=views.decisions_view(file.record, words, visitor.name),
         history=views.history_view(desk.ledger.history(code), file.record, visitor.name),
-        attachments=desk.ledger.attachments(code),
+        attachments=[(entry, _away(entry, file)) for entry in desk.ledger.attachments(code)],
     )
 
 
@@ -166,18 +172,27 @@ def candidates(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf) 
 def visit_list(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf) -> Response:
     """Sites that somebody should go to."""
     found, results = visits.wanted(desk), list(InspectionResult)
-    return _page(request, "visits.html", words, visitor, visits=found, results=results, formats=list(visits.FORMATS))
+    return _page(
+        request,
+        "visits.html",
+        words,
+        visitor,
+        visits=found,
+        results=results,
+        formats=list(visits.FORMATS),
+        returned=visit_results.RETURNED,
+    )
 
 
-@router.get("/visits/export")
-def visit_file(_: Viewer, desk: DeskOf, words: WordsOf, kind: Literal["geojson", "kml", "xlsx"]) -> Response:
+@router.get("/visits/export", response_class=Response, responses=answers(*visits.FORMATS.values()))
+def visit_file(_: Viewer, desk: DeskOf, words: WordsOf, kind: Literal["xlsx", "csv", "geojson", "kml"]) -> Response:
     """The visit list as a file."""
     data = visits.as_file(desk.ledger, visits.wanted(desk), kind, words.lang)
     told = {"Content-Disposition": f'attachment; filename="visits.{kind}"'}
     return Response(data, media_type=visits.FORMATS[kind], headers=told)
 
 
-@router.get("/attachment")
+@router.get("/attachment", response_class=Response, responses=answers("image/jpeg", "application/octet-stream"))
 def attachment(_: Viewer, desk: DeskOf, code: Text, id: int) -> Response:
     """A photo of a site."""
     entry = next((e for e in desk.ledger.attachments(code) if e.id == id), None)
@@ -197,6 +212,14 @@ def people(request: Request, visitor: Admin, desk: DeskOf, words: WordsOf) -> Re
     return _page(
         request, "people.html", words, visitor, accounts=desk.ledger.accounts(), log_ins=desk.ledger.log_ins(limit=200)
     )
+
+
+def _away(photo: Entry[Attachment], file: SiteFile) -> str:
+    """How many metres from the site a photo was taken; "" on the site, and where the photo tells no place."""
+    if photo.value.place is None:
+        return ""
+    away = uploads.distance_m(photo.value.place, buffered(file.site.geometry, file.site.buffer_m))
+    return f"{away:,.0f}" if away > 0 else ""
 
 
 def problem(request: Request, words: Words, status: int, said: str) -> Response:
@@ -234,8 +257,8 @@ def _page(
     request: Request, template: str, words: Words, visitor: Visitor | None, *, status: int = 200, **content: Any
 ) -> Response:
     who = visitor.name if visitor else ""
-    always = {"words": words.plain(), "lang": words.lang, "colours": views.colours(), "who": who}
-    state = content.pop("state", {}) | always
+    colours = {"colours": views.colours(), "surfaces": views.surface_colours(words)}
+    state = content.pop("state", {}) | {"words": words.plain(), "lang": words.lang, "who": who} | colours
     html = (
         _environment()
         .get_template(template)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from threading import Lock
 from typing import Any, Generic, TypeVar
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+from shapely import to_wkb
 
-from cvpipe.domain import Scene
+from cvpipe.domain import SURFACE_COLOURS, Scene, Surface
 from cvpipe.geo import Grid
-from cvpipe.imagery import MosaicReader, Patch, SceneReader, as_jpeg, stretch_table, stretched
+from cvpipe.imagery import MosaicReader, Patch, SceneReader, as_jpeg, read_surfaces, stretch_table, stretched
+from cvpipe.imagery.surface_maps import Role
 from cvpipe.review.frames import Epoch, Frame
 
 #: Bytes of encoded pictures that are kept: some five hundred sites with two epochs each.
@@ -118,11 +123,22 @@ class Pictures:
 
         Raises SceneError where a scene cannot be read.
         """
-        key = (pair, epoch.name, grid.transform[:6], grid.width)
+        key = (pair, content_of(epoch, both), grid.transform[:6], grid.width)
         return self._encoded.get(key, lambda: self._made(pair, frame, grid, epoch, both))
 
+    def surfaces_png(self, path: Path, role: Role, grid: Grid) -> bytes:
+        """What covered the ground at one epoch, in the colours of its classes; nothing where nothing is known.
+
+        Raises SceneError where the map cannot be read.
+        """
+        key = (path.name, role, grid.transform[:6], grid.width)
+        return self._encoded.get(key, lambda: _coloured(read_surfaces(path, role, grid)))
+
     def _made(self, pair: str, frame: Frame, grid: Grid, epoch: Epoch, both: tuple[Epoch, Epoch]) -> bytes:
-        table = self._tables.get(pair, lambda: stretch_table(*(self._patch(frame, frame.picture, e) for e in both)))
+        table = self._tables.get(
+            (pair, content_of(both[0], both)),
+            lambda: stretch_table(*(self._patch(frame, frame.picture, e) for e in both)),
+        )
         patch = self._patch(frame, grid, epoch) if grid is frame.picture else self._read(frame, grid, epoch)
         return as_jpeg(stretched(patch, table), QUALITY)
 
@@ -133,7 +149,31 @@ class Pictures:
     def _read(self, frame: Frame, grid: Grid, epoch: Epoch) -> Patch:
         with ExitStack() as stack:
             readers = [stack.enter_context(self._readers.lent(scene)) for scene in epoch.scenes]
-            return MosaicReader(readers).read(frame.moved(grid, epoch.registration, epoch.pixel_m))
+            return frame.read(MosaicReader(readers), grid, epoch)
 
 
-__all__ = ["Pictures"]
+def content_of(epoch: Epoch, both: tuple[Epoch, Epoch]) -> str:
+    """What a picture of an epoch is made from, as a short digest: its scenes and how they lie, and both stretched ones.
+
+    A later run may align an epoch better, or fill its holes: the picture is another one then.
+    """
+    made_from = [(*(s.content_hash for s in e.scenes), e.registration, _told(e)) for e in (epoch, *both)]
+    return hashlib.blake2b(repr(made_from).encode(), digest_size=8).hexdigest()
+
+
+def _told(epoch: Epoch) -> tuple[str, float, float]:
+    """On what a run compared it."""
+    return to_wkb(epoch.compared.outline, hex=True), epoch.compared.pixel_m, epoch.compared.margin_m
+
+
+def _coloured(codes: NDArray[np.uint8]) -> bytes:
+    """Codes (H, W) as a PNG in the classes' colours, transparent where nothing is known."""
+    shades = np.zeros((256, 4), np.uint8)  # blue, green, red, opacity, as OpenCV has them
+    for surface, (red, green, blue) in SURFACE_COLOURS.items():
+        shades[surface] = (blue, green, red, 0 if surface is Surface.NO_DATA else 255)
+    fits, data = cv2.imencode(".png", shades[codes])
+    assert fits, "any array of bytes becomes a PNG"
+    return data.tobytes()
+
+
+__all__ = ["Pictures", "content_of"]

@@ -15,7 +15,6 @@ from functools import cached_property
 
 from cvpipe.domain import Criterion, Outcome, Question, SiteStatus
 from cvpipe.ledger import GivenVerdict, ItemKey, Lease, LeaseState, SiteLine
-from cvpipe.review import opinions
 from cvpipe.review.district import SiteRecord
 
 DONE = frozenset({SiteStatus.CLEARED, SiteStatus.CLOSED, SiteStatus.EXEMPT})
@@ -93,9 +92,8 @@ def of_site(site: SiteRecord, on: date, *, share: float, seed: int) -> Iterator[
 
 def _open_items(site: SiteRecord, on: date, share: float, seed: int) -> Iterator[Waiting]:
     for question, given in site.standing.items():
-        key = ItemKey(given.assessment_key, question)
-        said = opinions.on_item(site.decisions, key)
-        if opinions.settled(question, given.verdict.outcome, said) is not None:
+        key, said = ItemKey(given.assessment_key, question), site.said(question)
+        if site.settled(question, said) is not None:
             continue
         why = reason_of(site.line, given, on) or (Why.AUDIT if drawn(key, share, seed) else None)
         if why is None and not said:

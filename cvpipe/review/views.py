@@ -14,6 +14,8 @@ from cvpipe.assess.explaining import amount
 from cvpipe.domain import (
     CHANGE_COLOURS,
     OUTCOMES,
+    SURFACE_COLOURS,
+    SURFACES,
     ChangeKind,
     Criterion,
     Decision,
@@ -23,12 +25,13 @@ from cvpipe.domain import (
     Verdict,
 )
 from cvpipe.geo import buffered
-from cvpipe.ledger import AssessmentRecord, Entry, Happening, ItemKey, Lease, Ledger
+from cvpipe.ledger import AssessmentRecord, Entry, Happening, ItemKey, Lease, standing
 from cvpipe.life import MOVES, NEEDS_REASON
-from cvpipe.review import opinions, queue
+from cvpipe.review import queue
 from cvpipe.review.desk import Desk, Look, SiteFile
 from cvpipe.review.district import SiteRecord
-from cvpipe.review.frames import AROUND_TIMES, TILE_PX
+from cvpipe.review.frames import AROUND_TIMES, TILE_PX, Epoch
+from cvpipe.review.pictures import content_of
 from cvpipe.review.queue import Waiting
 from cvpipe.review.words import REJECT_REASONS, Words
 
@@ -66,7 +69,7 @@ def tone(question: Question, outcome: Outcome) -> str:
 
 def colours() -> dict[str, str]:
     """Outline colour of each kind of change, as in reports."""
-    return {kind.value: "#{:02x}{:02x}{:02x}".format(*rgb) for kind, rgb in CHANGE_COLOURS.items()}
+    return {kind.value: _css(rgb) for kind, rgb in CHANGE_COLOURS.items()}
 
 
 def item_view(desk: Desk, item: Waiting, handed: Lease | None, words: Words, who: str, on: date) -> dict[str, Any]:
@@ -103,7 +106,7 @@ def site_view(
         "site": _site(file, words, on),
         "others": [_verdict(given.verdict, words) for given in file.record.standing.values()],
         "facts": _facts(record, look, words),
-        "pictures": None if look is None else _pictures(desk.ledger, file, look, words, who),
+        "pictures": None if look is None else _pictures(desk, file, look, words, who),
         "moves": _moves(file, words),
     }
 
@@ -125,8 +128,7 @@ def blind_ids(record: SiteRecord, who: str) -> set[int]:
     hidden = set[int]()
     for question, given in record.standing.items():
         key = ItemKey(given.assessment_key, question)
-        said = opinions.on_item(record.decisions, key)
-        if opinions.settled(question, given.verdict.outcome, said) is None:
+        if record.settled(question) is None:
             made = (e for e in record.decisions if e.value.who != who)
             hidden |= {
                 e.id for e in made if (e.value.assessment_key, e.value.question) == (key.assessment_key, question)
@@ -137,7 +139,7 @@ def blind_ids(record: SiteRecord, who: str) -> set[int]:
 def decisions_view(record: SiteRecord, words: Words, who: str) -> list[dict[str, Any]]:
     """Decisions that stand on a site, but for those that must stay hidden."""
     hidden = blind_ids(record, who)
-    return [_decision(e, words) for e in opinions.standing(record.decisions) if e.id not in hidden]
+    return [_decision(e, words) for e in standing(record.decisions) if e.id not in hidden]
 
 
 def _decision(entry: Entry[Decision], words: Words) -> dict[str, Any]:
@@ -228,15 +230,16 @@ def _facts(record: AssessmentRecord | None, look: Look | None, words: Words) -> 
     ]
 
 
-def _pictures(ledger: Ledger, file: SiteFile, look: Look, words: Words, who: str) -> dict[str, Any]:
+def _pictures(desk: Desk, file: SiteFile, look: Look, words: Words, who: str) -> dict[str, Any]:
     frame, record = look.frame, look.record
     reach = frame.side_m * (AROUND_TIMES - 1) / 2
     # What somebody outlined tells what they think, as their answer would.
     blind = bool(blind_ids(file.record, who))
-    labels = [entry for entry in ledger.labels(file.site.code) if not blind or entry.value.who == who]
+    labels = [entry for entry in desk.ledger.labels(file.site.code) if not blind or entry.value.who == who]
     label = newest_label(labels, record.assessment.key)
     changes = record.assessment.changes if label is None else label.value.changes
     retained = file.site.plan.retained
+    has_surfaces = desk.surfaces_of(record) is not None
     return {
         "assessment_key": record.assessment.key,
         "side_m": frame.side_m,
@@ -249,9 +252,8 @@ def _pictures(ledger: Ledger, file: SiteFile, look: Look, words: Words, who: str
                 "date": epoch.acquired.isoformat(),
                 "role": epoch.role,
                 "gsd": f"{epoch.scenes[0].gsd_m:.2f} m",
-                "picture": _address("picture", record, epoch.name),
-                "around": _address("around", record, epoch.name),
-                "tile": _address("tile", record, epoch.name),
+                "surfaces": _address("surfaces", look, epoch) if has_surfaces and epoch.role != "other" else None,
+                **{what: _address(what, look, epoch) for what in ("picture", "around", "tile")},
             }
             for epoch in look.epochs
         ],
@@ -276,8 +278,19 @@ def newest_label(labels: Sequence[Entry[Label]], key: str) -> Entry[Label] | Non
     return next((entry for entry in reversed(labels) if entry.value.assessment_key == key), None)
 
 
-def _address(what: str, record: AssessmentRecord, epoch: str) -> str:
-    return f"/pictures/{what}?" + urlencode({"assessment": record.id, "scene": epoch})
+def surface_colours(words: Words) -> dict[str, list[str]]:
+    """Name and fill colour of each surface, by its code's name, as in rasters and reports."""
+    return {s.name.lower(): [words.surface(s), _css(SURFACE_COLOURS[s])] for s in SURFACES}
+
+
+def _css(rgb: tuple[int, int, int]) -> str:
+    return "#{:02x}{:02x}{:02x}".format(*rgb)
+
+
+def _address(what: str, look: Look, epoch: Epoch) -> str:
+    """Where a picture is; `made` changes with what the picture is made from, so that browsers may keep it."""
+    asked = {"assessment": look.record.id, "scene": epoch.name, "made": content_of(epoch, look.both)}
+    return f"/pictures/{what}?{urlencode(asked)}"
 
 
 def _moves(file: SiteFile, words: Words) -> list[dict[str, Any]]:
@@ -300,5 +313,6 @@ __all__ = [
     "key_view",
     "newest_label",
     "site_view",
+    "surface_colours",
     "tone",
 ]

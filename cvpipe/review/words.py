@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from cvpipe.assess.naming import Names
-from cvpipe.domain import CandidateState, InspectionResult, LogInOutcome, ReviewReason, Role
+from cvpipe.domain import CandidateState, InspectionResult, LogInOutcome, ReviewReason, Role, Surface
+from cvpipe.ledger.exchange.site_tables import surface_word
 from cvpipe.review.queue import Why
 
 _WORDS: Final[dict[str, tuple[str, str]]] = {
@@ -81,6 +82,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "key_view": ("one picture, swipe, side by side", "单幅、卷帘、并排"),
     "key_outlines": ("outlines", "轮廓"),
     "key_fit": ("whole site", "全图"),
+    "key_surfaces": ("surfaces, as the network saw them", "地表类型（模型所见）"),
     "key_epochs": ("earlier, later epoch", "前一、后一时相"),
     "key_edit": ("correct outlines", "修正轮廓"),
     "key_instead": ("the other answer", "切换应为"),
@@ -108,7 +110,9 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "view_side": ("Side by side", "并排"),
     "flicker": ("Flicker", "闪烁对比"),
     "outlines": ("Outlines", "轮廓"),
-    "whole_site": ("Whole site", "全图"),
+    "whole_site": ("Fit", "全图"),
+    "surfaces": ("Surfaces", "地表类型"),
+    "no_surfaces": ("The run that assessed this kept no surfaces.", "该次评估未保存地表类型图。"),
     "timeline": ("Epochs", "时相"),
     "north": ("North", "北"),
     "swipe_handle": ("Swipe divider", "卷帘分隔线"),
@@ -167,6 +171,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     # lists
     "search": ("Search code, name, place", "搜索编号、名称、地点"),
     "code": ("Code", "编号"),
+    "site_name": ("Name", "名称"),
     "place": ("Place", "地点"),
     "of_sites": ("{shown} of {all} sites", "{shown} / {all} 处"),
     "none_found": ("No site matches.", "没有符合条件的点位。"),
@@ -218,6 +223,48 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "result_title": ("Result", "结果"),
     "visited_on": ("Visited on", "核查日期"),
     "enter_result": ("Enter result", "录入结果"),
+    "bring_results": ("Bring results back", "回传核查结果"),
+    "bring_results_note": (
+        "The visit list with result, day and note filled in (XLSX, CSV or GeoJSON), and photos if there are any. "
+        "A photo goes to the site whose row names it, else to the one where it was taken.",
+        "上传填写了核查结果、日期和现场情况的清单（XLSX、CSV 或 GeoJSON），可附照片。"
+        "照片归入清单中列出其文件名的点位，否则按拍摄位置归入。",
+    ),
+    "results_file": ("Visit list", "核查清单"),
+    "send": ("Send", "上传"),
+    "row": ("Row", "行"),
+    "remark": ("Remark", "说明"),
+    "row_entered": ("entered", "已录入"),
+    "row_known": ("known already", "此前已录入"),
+    "row_not_visited": ("not visited", "未核查"),
+    "row_refused": ("refused", "未录入"),
+    "rows_told": (
+        "{entered} entered, {known} known already, {not_visited} not visited, {refused} refused",
+        "录入 {entered} 行，此前已录入 {known} 行，未核查 {not_visited} 行，未录入 {refused} 行",
+    ),
+    "row_unreadable": ("The row cannot be read.", "该行无法读取。"),
+    "row_no_code": ("The row has no code.", "该行缺少编号。"),
+    "row_no_site": ("There is no site {code}.", "没有编号为 {code} 的点位。"),
+    "row_no_result": ("The row has no result.", "该行缺少核查结果。"),
+    "row_bad_result": ("The result “{written}” is none of {listed}.", "核查结果“{written}”不属于：{listed}。"),
+    "row_no_day": ("The row does not say when.", "该行缺少核查日期。"),
+    "row_bad_day": ("“{written}” is no date; write 2017-06-30.", "“{written}”不是日期，请写作 2017-06-30。"),
+    "row_future_day": ("{written} is still to come.", "{written} 尚未到来。"),
+    "row_twice": ("The site stands in the file twice.", "该点位在文件中重复。"),
+    "row_long_note": ("The note has more than {most} characters.", "现场情况超过 {most} 个字符。"),
+    "row_person": (
+        "The note looks like data about a person; leave it out.",
+        "现场情况疑似含有个人信息，请删除后再传。",
+    ),
+    "results_format": ("Send the visit list as XLSX, CSV or GeoJSON.", "请上传 XLSX、CSV 或 GeoJSON 格式的清单。"),
+    "results_unreadable": ("That file cannot be read; save it again.", "文件无法读取，请重新保存后再传。"),
+    "results_long": ("The file has more than {most} rows.", "文件超过 {most} 行。"),
+    "results_columns": ("The file lacks the columns {listed}.", "文件缺少以下列：{listed}。"),
+    "photo_nowhere": (
+        "No row names the photo, and no site lies where it was taken.",
+        "清单未列出该照片，且拍摄位置附近没有点位。",
+    ),
+    "photo_away": ("{metres} m from the site", "距点位 {metres} 米"),
     "photos": ("Photos", "照片"),
     "add_photo": ("Add photo", "添加照片"),
     "photo_added": ("Photo added", "照片已添加"),
@@ -234,6 +281,10 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "when": ("When", "时间"),
     "yes": ("yes", "是"),
     "no": ("no", "否"),
+    "too_large": ("That is too large.", "文件过大。"),
+    "log_in_first": ("Log in first.", "请先登录。"),
+    "page_too_old": ("The page is too old; load it again.", "页面已过期，请重新加载。"),
+    "undo_instead": ("To take a decision back, undo it.", "如需撤回结论，请使用撤销。"),
     "not_found": ("There is no such page.", "页面不存在。"),
     "not_allowed": ("Your role may not do this.", "您的角色无权执行此操作。"),
     "home": ("Back to review", "返回核查"),
@@ -311,6 +362,10 @@ class Words(Names):
         """A reason of the short list; another one as it stands."""
         known = next((r for r in ReviewReason if r.value == reason), None)
         return reason if known is None else _REASONS[known][self._column]
+
+    def surface(self, surface: Surface) -> str:
+        """What covers the ground."""
+        return surface_word(surface, self.lang).replace("_", " ")
 
     def result(self, result: InspectionResult) -> str:
         """What an inspector found."""

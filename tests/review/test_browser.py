@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from cvpipe.ledger import Ledger, Workspace
 from cvpipe.review.pages import static_folder
 from tests.review.drawn_district import PASSWORD
 from tests.review.served import Server, serving
+from tests.review.test_site_work import photo
+from tests.review.test_surfaces import keep as keep_surfaces_of
 
 pytestmark = pytest.mark.browser
 
@@ -239,13 +242,100 @@ def test_the_single_keys_are_switched_off_by_the_keyboard_too(chromium: Any, ser
 def test_pages_have_no_serious_barrier(chromium: Any, server: Server, scheme: str) -> None:
     if not AXE.is_file():
         pytest.skip("axe-core is not installed (npm ci in cvpipe/review/web)")
+    assert _barriers_of_form(chromium, server, scheme) == []
     ada = Reader(chromium, server.address, "ada", color_scheme=scheme, bypass_csp=True)
     for path in ("/review", "/sites", "/overview", "/candidates", "/visits", "/people", "/site?code=S-03"):
         ada.page.goto(server.address + path)
         ada.page.wait_for_load_state("networkidle")
-        ada.page.add_script_tag(path=str(AXE))
-        found = ada.page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")["violations"]
-        serious = [
-            (v["id"], [n["html"] for n in v["nodes"]][:3]) for v in found if v["impact"] in ("serious", "critical")
-        ]
-        assert serious == [], path
+        assert _barriers(ada.page) == [], path
+
+
+def _barriers(page: Any) -> list[Any]:
+    """Serious findings of axe-core on the page that is open."""
+    page.add_script_tag(path=str(AXE))
+    found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")["violations"]
+    return [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in found if v["impact"] in ("serious", "critical")]
+
+
+def _barriers_of_form(chromium: Any, server: Server, scheme: str) -> list[Any]:
+    """Those of the log-in form, as a stranger sees it."""
+    context = chromium.new_context(color_scheme=scheme, bypass_csp=True)
+    page = context.new_page()
+    page.goto(f"{server.address}/login")
+    found = _barriers(page)
+    context.close()
+    return found
+
+
+#: From the click on a heading until the rows in the new order are painted, milliseconds.
+_SORT = """async (name) => {
+  const rows = document.getElementById("rows"), started = performance.now();
+  const changed = new Promise((done) => new MutationObserver(done).observe(rows, { childList: true }));
+  rows.querySelector(`[data-sort=${name}]`).click();
+  await changed;
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return performance.now() - started;
+}"""
+
+
+@pytest.mark.slow
+def test_ten_thousand_sites_are_sorted_and_mapped_within_a_second(
+    chromium: Any, workspace: Workspace, ledger: Ledger
+) -> None:
+    site = ledger.sites(["S-09"])[0]
+    ledger.put_sites([replace(site, code=f"M-{n:05d}", name=f"Yard {n % 977}") for n in range(10_000)], source="test")
+    with serving(workspace.folder) as server:
+        anna = Reader(chromium, server.address, "anna")
+        anna.page.goto(f"{server.address}/sites")
+        anna.page.wait_for_selector("#rows tbody tr")
+        assert "10,014" in anna.page.locator("#rows").inner_text()
+        anna.page.evaluate(_SORT, "place")
+        waits = [anna.page.evaluate(_SORT, name) for name in ("name", "due", "status", "code", "name")]
+        assert anna.page.locator("#rows tbody tr").count() <= 50
+        assert sorted(waits)[len(waits) // 2] < 1000, waits
+        anna.page.goto(f"{server.address}/overview")
+        anna.page.wait_for_function("() => document.documentElement.dataset.shown === 'map'")
+        assert anna.page.evaluate(_REDRAW) < 1000
+        assert anna.troubles == []
+
+
+#: From another colouring of the map of all sites until it is painted, milliseconds.
+_REDRAW = """async () => {
+  const by = document.getElementById("colour-by"), started = performance.now();
+  by.value = "status";
+  by.dispatchEvent(new Event("change", { bubbles: true }));
+  await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  return performance.now() - started;
+}"""
+
+
+def test_surfaces_are_laid_over_the_pictures_by_a_key(chromium: Any, workspace: Workspace) -> None:
+    keep_surfaces_of(workspace, 0, "watch-0")
+    with serving(workspace.folder) as server:
+        anna = Reader(chromium, server.address, "anna")
+        assert anna.shown() == "watch-0/rebound"
+        assert "vegetation" not in anna.page.locator("#legend").inner_text().lower()
+        with anna.page.expect_response(lambda answer: "/pictures/surfaces" in answer.url) as got:
+            anna.page.keyboard.press("s")
+        assert got.value.status == 200
+        assert anna.page.locator("#surfaces").get_attribute("aria-pressed") == "true"
+        assert "vegetation" in anna.page.locator("#legend").inner_text().lower()
+        anna.page.keyboard.press("s")
+        assert "vegetation" not in anna.page.locator("#legend").inner_text().lower()
+        assert anna.troubles == []
+
+
+def test_a_visit_list_comes_back_through_the_page(chromium: Any, server: Server, ledger: Ledger) -> None:
+    anna = Reader(chromium, server.address, "anna")
+    anna.page.goto(f"{server.address}/visits")
+    sheet = b"code,visit_result,visited_on,visit_photos\nS-03,clear,2017-08-02,a.jpg\nS-99,clear,2017-08-02,\n"
+    anna.page.set_input_files("[name=sheet]", {"name": "v.csv", "mimeType": "text/csv", "buffer": sheet})
+    anna.page.set_input_files("[name=photos]", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": photo()})
+    anna.page.click("#results button")
+    anna.page.wait_for_function("() => document.documentElement.dataset.returned")
+    told = anna.page.locator("#returned").inner_text()
+    assert "There is no site S-99" in told
+    assert "The photo tells no place" in told
+    assert [e.value.site_code for e in ledger.inspections()] == ["S-03"]
+    assert [e.value.site_code for e in ledger.attachments()] == ["S-03"]
+    assert anna.troubles == []

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -269,7 +271,41 @@ def test_what_is_too_large_is_refused(log_in: LogIn) -> None:
 
     told = {"X-CSRF-Token": anna.csrf, "Content-Type": "application/json"}
     cut_off = anna.http.post("/api/next", content=endless(), headers=told)  # type: ignore[arg-type]
-    assert cut_off.status_code in {400, 413}
+    assert cut_off.status_code == 413
+
+
+def _endless(chunks: int) -> Iterator[bytes]:
+    """A photo without a stated length, chunk by chunk."""
+    yield b'--x\r\nContent-Disposition: form-data; name="photo"; filename="a.jpg"\r\n\r\n'
+    for _ in range(chunks):
+        yield b"x" * 100_000
+
+
+@pytest.mark.parametrize("who", [None, "vera", "forger"])
+def test_what_strangers_send_is_refused_unread(
+    app: FastAPI, log_in: LogIn, monkeypatch: pytest.MonkeyPatch, who: str | None
+) -> None:
+    def read(*_: object) -> None:
+        raise AssertionError("a form was read")
+
+    person = log_in("anna" if who == "forger" else who) if who else Person(app)
+    monkeypatch.setattr(Request, "form", read)
+    form = {"X-CSRF-Token": "forged" if who == "forger" else person.csrf}
+    form["Content-Type"] = "multipart/form-data; boundary=x"
+    for path, largest in (("/api/attachments", 25_000_000), ("/api/visits/results", 8_000_000)):
+        for size in (10, 20_000_000, 30_000_000):
+            told = {**form, "Content-Length": str(size)}
+            refused = {413} if size > largest else {401, 403}
+            assert person.http.post(path, content=b"x" * 10, headers=told).status_code in refused, (path, size)
+        assert person.http.post(path, content=_endless(3), headers=form).status_code in {401, 403}
+
+
+def test_a_photo_that_hides_its_length_is_cut_off_at_the_limit(log_in: LogIn, ledger: Ledger) -> None:
+    anna = log_in("anna")
+    told = {"X-CSRF-Token": anna.csrf, "Content-Type": "multipart/form-data; boundary=x"}
+    answer = anna.http.post("/api/attachments", content=_endless(300), headers=told)
+    assert (answer.status_code, answer.json()["error"]) == (413, "That is too large.")
+    assert ledger.attachments() == []
 
 
 def test_a_proxy_that_is_trusted_names_the_visitor(ledger: Ledger, workspace: Workspace) -> None:
@@ -281,8 +317,46 @@ def test_a_proxy_that_is_trusted_names_the_visitor(ledger: Ledger, workspace: Wo
     assert answer.status_code == 303
     assert "__Host-cvpipe" in answer.headers["set-cookie"]
     assert "secure" in answer.headers["set-cookie"].lower()
-    assert around.http.get("/login", headers=named).status_code == 200, "the header of others counts for nothing"
+    assert around.http.get("/login", headers=named).status_code == 403, "nobody comes past the proxy"
     assert through.http.get("/login", headers={**named, "X-Remote-User": "stranger"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("proxies", "peer", "is_one"),
+    [
+        (("10.0.0.0/28",), "10.0.0.15", True),
+        (("10.0.0.0/28",), "10.0.0.16", False),
+        (("10.0.0.0/28",), "::ffff:10.0.0.3", True),
+        (("192.0.2.4", "2001:db8::/64"), "2001:db8::5", True),
+        (("192.0.2.4", "2001:db8::/64"), "192.0.2.40", False),
+        (("192.0.2.4",), "", False),
+        (("192.0.2.4",), "testclient", False),
+        ((), "127.0.0.1", False),
+    ],
+)
+def test_proxies_are_known_by_their_networks(proxies: tuple[str, ...], peer: str, is_one: bool) -> None:
+    assert ReviewOptions(proxies=proxies).is_proxy(peer) is is_one
+
+
+def test_behind_a_proxy_nobody_else_is_answered_in_the_clear(ledger: Ledger, workspace: Workspace) -> None:
+    app = create_app(ledger, workspace.folder, ReviewOptions(names=("127.0.0.1",), proxies=("10.0.0.0/28",)))
+    assert Person(app, client=("10.0.0.7", 1)).get("/login").status_code == 200
+    direct = Person(app, client=("192.0.2.7", 1))
+    for path in ("/login", "/sites", "/static/style.css"):
+        answer = direct.http.get(path, headers={"X-Forwarded-For": "10.0.0.7"})
+        assert (answer.status_code, "proxy only" in answer.text) == (403, True), path
+
+
+def test_with_a_certificate_others_come_directly_and_their_headers_count_for_nothing(
+    ledger: Ledger, workspace: Workspace
+) -> None:
+    own = ReviewOptions(names=("127.0.0.1",), proxies=("10.0.0.1",), user_header="X-Remote-User",
+                        tls_certificate=Path("cert.pem"), tls_key=Path("key.pem"))  # fmt: skip
+    app = create_app(ledger, workspace.folder, own)
+    named = {"X-Remote-User": "ada", "X-Forwarded-For": "10.0.0.1", "Accept": "text/html"}
+    answer = Person(app, client=("192.0.2.7", 1)).http.get("/login", headers=named)
+    assert (answer.status_code, "__Host-cvpipe" in answer.headers["set-cookie"]) == (200, False)
+    assert Person(app, client=("10.0.0.1", 1)).http.get("/login", headers=named).status_code == 303
 
 
 def test_a_visitor_whom_a_proxy_names_twice_is_nobody(ledger: Ledger, workspace: Workspace) -> None:
@@ -326,6 +400,9 @@ def test_a_locked_account_takes_as_long_as_any_other(app: FastAPI, monkeypatch: 
         ({"host": "192.0.2.7", "names": ("x.example",)}, "in the clear"),
         ({"host": "0.0.0.0", "proxies": ("10.0.0.1",)}, "name that browsers"),
         ({"user_header": "X-User"}, "could name anybody"),
+        ({"user_header": "X-User", "proxies": ("0.0.0.0/0",)}, "every address"),
+        ({"proxies": ("proxy.example",)}, "proxy.example"),
+        ({"proxies": ("10.0.0.1/28",)}, "host bits"),
         ({"tls_certificate": "cert.pem"}, "goes with its key"),
     ],
 )

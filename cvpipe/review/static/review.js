@@ -199,7 +199,7 @@ const acts = {
 
 const keys = {
   Enter: acts.confirm, c: acts.confirm, x: acts.cannot, g: acts.visit, l: acts.later, b: acts.others, u: acts.undo, i: acts.instead,
-  v: () => viewer.nextView(), o: () => viewer.toggleOutlines(), f: () => viewer.fit(),
+  v: () => viewer.nextView(), o: () => viewer.toggleOutlines(), s: () => viewer.toggleSurfaces(), f: () => viewer.fit(),
   ArrowLeft: () => viewer.step(-1), ArrowRight: () => viewer.step(1),
   e: () => beginEdit(), m: () => $("note").focus(), "?": () => ($("keys").open = !$("keys").open),
 };

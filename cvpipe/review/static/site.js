@@ -17,7 +17,7 @@ viewer.show(view.pictures).then(() => (document.documentElement.dataset.shown = 
 document.getElementById("edit")?.addEventListener("click", () => view.pictures && editor.begin(code, view.pictures.assessment_key));
 
 const keys = {
-  v: () => viewer.nextView(), o: () => viewer.toggleOutlines(), f: () => viewer.fit(),
+  v: () => viewer.nextView(), o: () => viewer.toggleOutlines(), s: () => viewer.toggleSurfaces(), f: () => viewer.fit(),
   ArrowLeft: () => viewer.step(-1), ArrowRight: () => viewer.step(1),
 };
 document.addEventListener("keydown", (event) => {

@@ -5,6 +5,8 @@ import {
 } from "./vendor/map.js";
 import { el, remembered, state, words } from "./page.js";
 
+// Surfaces lie over the picture, which shows through.
+const SURFACES_OPACITY = 0.55;
 const VIEWS = ["single", "swipe", "side"];
 const format = new GeoJSON();
 const rim = (width) => new Stroke({ color: "rgba(0,0,0,.65)", width });
@@ -33,6 +35,12 @@ export const cornerStyle = new Style({
   image: new Circle({ radius: 5, fill: new Fill({ color: "#fff" }), stroke: rim(2) }),
 });
 
+function surfaceEntry([word, colour]) {
+  const entry = el("span", { class: "kind surface" }, word);
+  entry.style.setProperty("--swatch", colour);
+  return entry;
+}
+
 /** Fetch and decode the pictures of an item before it is on the screen. */
 export function prefetch(pictures) {
   for (const epoch of pictures?.epochs ?? []) {
@@ -54,6 +62,7 @@ export class Viewer {
     this.vectors = { before: new VectorSource(), after: new VectorSource() };
     this.flickering = false;
     this.outlinesOn = true;
+    this.surfacesOn = false;
     this.#wire();
     this.setView(remembered.get("view") ?? "single");
   }
@@ -71,6 +80,7 @@ export class Viewer {
     document.getElementById("epochs").replaceChildren();
     document.getElementById("legend").replaceChildren();
     if (!pictures) {
+      this.#tellSurfaces();
       this.#tag();
       return Promise.resolve();
     }
@@ -95,13 +105,18 @@ export class Viewer {
   /** Layers of one epoch: the surroundings, the picture, and tiles for a closer look. */
   #epochLayers(epoch) {
     const { side_m: side, around_m: around, tile_pixels_m: sizes, tile_px: tile } = this.pictures;
-    const still = (url, extent) => new ImageLayer({ source: new ImageStatic({ url, imageExtent: extent, projection: this.projection, interpolate: true }) });
+    const still = (url, extent, interpolate = true) => new ImageLayer({ source: new ImageStatic({ url, imageExtent: extent, projection: this.projection, interpolate }) });
     const layers = [still(epoch.around, around), still(epoch.picture, [0, 0, side, side])];
     if (sizes.length) {
       const grid = new TileGrid({ origin: [0, side], extent: [0, 0, side, side], resolutions: sizes, tileSize: tile });
       const source = new TileImage({ projection: this.projection, tileGrid: grid, transition: 0,
         tileUrlFunction: ([z, x, y]) => `${epoch.tile}&z=${z}&x=${x}&y=${y}` });
       layers.push(new TileLayer({ source, extent: [0, 0, side, side], maxResolution: sizes[0] * 1.7 }));
+    }
+    if (epoch.surfaces) {
+      const layer = still(epoch.surfaces, [0, 0, side, side], false);
+      layer.set("surfaces", true);
+      layers.push(layer);
     }
     return layers;
   }
@@ -151,6 +166,7 @@ export class Viewer {
     const entries = [...kinds].map(([kind, word]) => el("span", { class: `kind ${kind}` }, word));
     entries.push(el("span", { class: "kind boundary" }, words.boundary));
     if (this.pictures.retained) entries.push(el("span", { class: "kind retained" }, words.retained));
+    if (this.surfacesOn && this.hasSurfaces) entries.push(...Object.values(state.surfaces).map(surfaceEntry));
     if (this.pictures.by_hand) entries.push(el("em", {}, words.by_hand));
     document.getElementById("legend").replaceChildren(...entries);
   }
@@ -211,12 +227,38 @@ export class Viewer {
     this.#apply();
   }
 
+  /** What the network took the ground for; the button tells where the run kept none. */
+  toggleSurfaces() {
+    if (!this.hasSurfaces) return;
+    this.surfacesOn = !this.surfacesOn;
+    this.#legend();
+    this.#apply();
+  }
+
+  get hasSurfaces() {
+    return Boolean(this.pictures?.epochs.some((epoch) => epoch.surfaces));
+  }
+
+  #tellSurfaces() {
+    const button = document.getElementById("surfaces");
+    button.disabled = !this.hasSurfaces;
+    button.title = this.hasSurfaces || !this.pictures ? "" : words.no_surfaces;
+    button.setAttribute("aria-pressed", String(this.surfacesOn && this.hasSurfaces));
+  }
+
   /** Opacity, not visibility: a layer that is hidden this way is loaded, so that a flicker never waits. */
   #apply() {
     const view = this.stage.dataset.view;
     const showsAfter = view !== "single" || !this.flickering;
-    for (const layer of this.layers?.after ?? []) layer.setOpacity(showsAfter ? 1 : 0);
+    const full = (layer) => (layer.get("surfaces") ? SURFACES_OPACITY : 1);
+    for (const layer of this.layers?.after ?? []) layer.setOpacity(showsAfter ? full(layer) : 0);
     for (const layer of this.layers?.left ?? []) layer.setVisible(view === "side");
+    for (const layer of Object.values(this.layers ?? {}).flat().filter((layer) => layer.get("surfaces"))) {
+      // Not loaded before somebody asks for it.
+      layer.setVisible(this.surfacesOn && (view === "side" || !this.layers.left.includes(layer)));
+      if (!this.layers.after.includes(layer)) layer.setOpacity(SURFACES_OPACITY);
+    }
+    this.#tellSurfaces();
     for (const layer of Object.values(this.vectorLayers ?? {})) layer.setVisible(this.outlinesOn);
     document.getElementById("flicker").classList.toggle("on", this.flickering);
     this.#tag();
@@ -257,6 +299,7 @@ export class Viewer {
       if (view) this.setView(view);
     });
     document.getElementById("outlines").addEventListener("click", () => this.toggleOutlines());
+    document.getElementById("surfaces").addEventListener("click", () => this.toggleSurfaces());
     document.getElementById("fit").addEventListener("click", () => this.fit());
     const flicker = document.getElementById("flicker");
     flicker.addEventListener("pointerdown", () => this.flicker(true));
