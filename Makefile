@@ -1,8 +1,11 @@
 # make demo   an example district from nothing to report, in demo/
 # make test   style, types and tests
 # make web    the map library of the reviewers' page, from npm into cvpipe/review/static/vendor
-# make wheel  a wheel in dist/ that carries it
-# Both set up what they need in .venv, once. Override: make demo PYTHON=python3.12 VENV=/somewhere
+# make wheel  a wheel in dist/ that carries it, the default network and the commented settings
+# make docs   the documentation as a site, in build/docs
+# make sbom   what is installed in VENV: bill of materials (CycloneDX) and list of licences, in build/
+# make test-oldest   the tests with the oldest versions that pyproject.toml allows, in .venv-oldest
+# All set up what they need in .venv, once. Override: make demo PYTHON=python3.12 VENV=/somewhere
 PYTHON ?= python3
 VENV ?= .venv
 # The versions that were tested together; `make CONSTRAINTS=` takes whatever pyproject.toml allows.
@@ -12,20 +15,43 @@ BUNDLE := cvpipe/review/static/vendor/map.js
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
 
-.PHONY: demo test lint clean web wheel
+.PHONY: demo test lint clean web wheel docs sbom test-oldest
 .DELETE_ON_ERROR:
 
 demo: $(VENV)/.ready
 	$(BIN)/cvpipe demo --out demo
 
 # Without npm the tests that drive a browser are skipped.
-test: lint $(if $(shell command -v npm),$(BUNDLE))
+test: lint docs $(if $(shell command -v npm),$(BUNDLE))
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint --config scripts/deploy/hadolint.yaml scripts/deploy/Dockerfile*
+
+docs: $(VENV)/.ready-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+# In an environment of their own: openpyxl reads with lxml where it is there, which these bring along.
+TOOLS := build/tools
+sbom: $(VENV)/.ready $(TOOLS)/.ready
+	$(TOOLS)/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON \
+	  -o build/sbom.cdx.json $(BIN)/python
+	$(TOOLS)/bin/pip-licenses --python=$(BIN)/python --with-urls --format=markdown --output-file=build/licences.md
+
+$(TOOLS)/.ready:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --disable-pip-version-check --quiet cyclonedx-bom==7.5.0 pip-licenses==5.5.5
+	@touch $@
+
+# Each floor of pyproject.toml as the version to take; what they bring along is pip's choice.
+test-oldest:
+	$(PYTHON) -m venv .venv-oldest
+	mkdir -p build && $(PYTHON) -m scripts.oldest_versions > build/oldest.txt
+	.venv-oldest/bin/python -m pip install --disable-pip-version-check --quiet -c build/oldest.txt -e '.[dev]'
+	.venv-oldest/bin/python -m pytest -n 2 --dist loadfile
 
 web: $(BUNDLE)
 

@@ -13,6 +13,8 @@
     │   ├── LedgerUnavailableError  it could not be read or written: disk full, locked, server gone
     │   ├── UnknownSiteError  no site has the code that was asked for
     │   └── IllegalMoveError  a site cannot go from its status to the one asked for
+    ├── ClusterError          a cluster cannot be joined, or its workers cannot work (exit code 2)
+    │   └── ClusterLostError  the workers of a run were lost, and no other came
     ├── LeaseError            another run is going on in the workspace (exit code 2)
     └── RunFailedError        the job came to its end with failures that it lists (exit code 1)
 
@@ -91,6 +93,16 @@ class UnknownSiteError(LedgerError):
 
 class IllegalMoveError(LedgerError):
     """A site cannot go from its status to the one that was asked for; the legal ones are named."""
+
+
+class ClusterError(CvpipeError):
+    """A cluster cannot be joined, has no room, or its workers cannot do what they are asked."""
+
+    exit_code = 2
+
+
+class ClusterLostError(ClusterError):
+    """The workers of a run were lost in the midst of it, and no other came."""
 
 
 class LeaseError(CvpipeError):

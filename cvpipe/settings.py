@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import date, datetime
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from cvpipe.errors import SettingsError
 
@@ -15,6 +17,18 @@ class Settings(BaseModel):
     """Base of all settings: frozen, and a key that it does not know is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError("there is no such time zone; name one as IANA does, such as Asia/Shanghai") from None
+    return name
+
+
+TimeZone = Annotated[str, AfterValidator(_known_zone)]
+"""A time zone by its IANA name."""
 
 
 class MailSettings(Settings):
@@ -60,6 +74,7 @@ PublicColumn = Literal[
     "land_area_m2",
     "building_area_m2",
     "observed_status",
+    "observed_rung",
     "observed_on",
     "structure_removed_m2",
     "green_added_m2",
@@ -81,7 +96,8 @@ class WorkspaceSettings(Settings):
     `ledger` is a file name, relative to the settings, or the URL of a database; `rules` is None for the rules that
     ship with cvpipe, and so are `epochs`, by which scenes are chosen; `watch` are folders and `s3://` addresses in
     which `cvpipe scenes watch` looks for new scenes; `district` is a file with the outline in which all sites should
-    lie; `margin_m` is the ground that is read around each site, m.
+    lie; `margin_m` is the ground that is read around each site, m; `time_zone` says when a day begins, for due dates
+    and the dates of reports; `cache_gb` is what the folder `cache/` may hold of the network's work on earlier epochs.
     """
 
     ledger: str = "ledger.gpkg"
@@ -92,12 +108,23 @@ class WorkspaceSettings(Settings):
     district: Path | None = None
     campaign: str = ""
     campaign_target: int | None = Field(default=None, gt=0)
+    time_zone: TimeZone = "UTC"
     device: Literal["auto", "cpu", "cuda"] = "auto"
     margin_m: float = Field(default=15.0, ge=0, allow_inf_nan=False)
+    cache_gb: float = Field(default=2.0, ge=0, allow_inf_nan=False)
     light: Light = "none"
     schedule: ScheduleSettings = ScheduleSettings()
     notices: NoticeSettings = NoticeSettings()
     public: PublicSettings = PublicSettings()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the district."""
+        return ZoneInfo(self.time_zone)
+
+    def today(self) -> date:
+        """The present day in the district."""
+        return datetime.now(self.zone).date()
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)

@@ -151,7 +151,7 @@ def _cell(text: str) -> str:
 
 
 def _settings() -> str:
-    workspace = SETTINGS_TEXT.format(ledger='"ledger.gpkg"')
+    workspace = SETTINGS_TEXT.format(ledger='"ledger.gpkg"', campaign='""', campaign_target="null")
     parts = [
         "# Settings",
         "Written by `python -m scripts.write_reference` from the code. A key that is not listed is refused.",

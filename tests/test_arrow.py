@@ -1,7 +1,7 @@
 """Imports point one way, and what is light stays light.
 
 cli → run, report, review, train → detect, assess, world → ledger, imagery, network → life → domain, geo, settings
-→ errors
+→ errors, shipped
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LEVELS = (
     {"ledger", "imagery", "network"},
     {"life"},
     {"domain", "folders", "geo", "settings"},
-    {"errors"},
+    {"errors", "shipped"},
 )
 LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 

@@ -11,6 +11,7 @@ import pytest
 
 from cvpipe import cli, errors
 from cvpipe.errors import (
+    ClusterError,
     CvpipeError,
     InputError,
     LeaseError,
@@ -61,7 +62,7 @@ def test_parts_may_be_missing(error: CvpipeError, message: str) -> None:
 
 @pytest.mark.parametrize("kind", ALL)
 def test_wrong_calls_end_with_2_and_failed_jobs_with_1(kind: type[CvpipeError]) -> None:
-    expected = 2 if issubclass(kind, UsageError | LedgerError | LeaseError) else 1
+    expected = 2 if issubclass(kind, UsageError | LedgerError | LeaseError | ClusterError) else 1
     assert kind("x").exit_code == expected
     assert RunFailedError("x").exit_code == 1
 

@@ -73,7 +73,7 @@ def detected(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_all_outputs_are_there_and_lie_where_the_pair_lies(detected: Path) -> None:
     assert len(stems()) == 10
     for stem in stems():
-        assert {p.name for p in (detected / stem).iterdir()} == OUTPUTS
+        assert {p.name for p in (detected / stem).iterdir()} == OUTPUTS | {"item.json"}
         with (
             rasterio.open(GEOTIFFS / f"{stem}_before.tif") as scene,
             rasterio.open(detected / stem / "changes.tif") as out,

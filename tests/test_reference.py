@@ -36,7 +36,7 @@ def test_every_command_and_every_option_says_what_it_does() -> None:
 
 
 def test_a_new_workspace_shows_every_setting_with_a_comment() -> None:
-    text = SETTINGS_TEXT.format(ledger='"ledger.gpkg"')
+    text = SETTINGS_TEXT.format(ledger='"ledger.gpkg"', campaign='""', campaign_target="null")
     assert set(yaml.safe_load(text)) == _keys(WorkspaceSettings)
     for key in _keys(WorkspaceSettings):
         before = re.split(rf"^{key}:", text, flags=re.MULTILINE)[0]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, tzinfo
 from pathlib import Path
 
 import pytest
 from pydantic import Field, ValidationError
 
+from cvpipe import settings
 from cvpipe.errors import SettingsError
 from cvpipe.settings import Settings, WorkspaceSettings, parse_settings, read_settings
 
@@ -88,3 +90,21 @@ def test_plain_data_names_its_origin() -> None:
 def test_a_margin_that_is_no_distance_is_refused(margin: float) -> None:
     with pytest.raises(SettingsError, match="key 'margin_m'"):
         parse_settings({"margin_m": margin}, WorkspaceSettings, where="cvpipe.yaml")
+
+
+def test_the_day_is_that_of_the_district(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At five in the afternoon in London the next day has begun in Shanghai."""
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+            return datetime(2017, 6, 30, 17, tzinfo=UTC).astimezone(tz)
+
+    monkeypatch.setattr(settings, "datetime", Clock)
+    assert WorkspaceSettings().today() == date(2017, 6, 30)
+    assert WorkspaceSettings(time_zone="Asia/Shanghai").today() == date(2017, 7, 1)
+
+
+def test_a_time_zone_that_there_is_not_is_refused() -> None:
+    with pytest.raises(SettingsError, match=r"time_zone.*no such time zone"):
+        parse_settings({"time_zone": "Atlantis/Capital"}, WorkspaceSettings, where="cvpipe.yaml")

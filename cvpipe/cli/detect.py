@@ -56,11 +56,14 @@ def detect(
 ) -> None:
     """Compare two rasters: rasters of surfaces and changes, polygons, a preview and a summary."""
     from cvpipe.detect.scenes import detect_pair
-    from cvpipe.network.bundle import load_bundle
+    from cvpipe.network.bundle import find_bundle, load_bundle, stac_item
 
     network = load_bundle(model, device=device.value)
+    described = stac_item(find_bundle(model))
     with _tile_progress() as on_tile:
-        summary = detect_pair(network, before, after, out, gsd_m=gsd, light=light.value, on_tile=on_tile)
+        summary = detect_pair(
+            network, before, after, out, gsd_m=gsd, light=light.value, model=described, on_tile=on_tile
+        )
     if as_json:
         console.print_json(summary.as_dict())
     else:

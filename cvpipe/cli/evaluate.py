@@ -11,6 +11,7 @@ import typer
 from cvpipe.cli import console
 from cvpipe.cli.detect import Device
 from cvpipe.errors import UsageError
+from cvpipe.shipped import config_file
 
 if TYPE_CHECKING:
     from cvpipe.train.evaluation import Evaluation, Method
@@ -50,7 +51,7 @@ def evaluate(
         from cvpipe.train.evaluation_report import REPORT
 
         REPORT.refuse_foreign(report.resolve())
-    sets = [read_dataset(path, gsd_m=gsd) for path in datasets]
+    sets = [read_dataset(config_file(path), gsd_m=gsd) for path in datasets]
     network = load_bundle(model, device=device.value)
     method = NetworkMethod(network, network.temperatures)
     methods = [method, *all_baselines()]

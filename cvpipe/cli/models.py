@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -13,14 +14,15 @@ from cvpipe.cli import console
 from cvpipe.cli.detect import Device
 from cvpipe.cli.workspace import JsonOption
 from cvpipe.errors import BundleError, DatasetError, RunFailedError, SettingsError, UsageError
+from cvpipe.shipped import config_file, is_carried, shipped
 
 if TYPE_CHECKING:
     from cvpipe.train.folders import Dataset
     from cvpipe.train.promotion import Comparison
     from cvpipe.train.sample_tiles import Tiles
 
-#: Where the described evaluation sets lie, beside the package.
-DESCRIBED = Path(__file__).resolve().parents[2] / "configs" / "datasets"
+#: Where the described evaluation sets lie.
+DESCRIBED = shipped("configs") / "datasets"
 
 
 class Format(StrEnum):
@@ -92,7 +94,7 @@ def promote(
     device: Annotated[Device, typer.Option(help="Where the networks run.")] = Device.AUTO,
 ) -> None:
     """Install a candidate if it is not worse than the current bundle on the same pictures; the old one is kept."""
-    from cvpipe.network.bundle import find_bundle, load_bundle, models_dir
+    from cvpipe.network.bundle import find_bundle, load_bundle
     from cvpipe.train.evaluation import NetworkMethod, evaluate
     from cvpipe.train.promotion import compare_bundles, install
 
@@ -109,9 +111,29 @@ def promote(
         raise RunFailedError(f"refused: {'; '.join(compared.reasons)}", where=source, remedy=f"{place} stays as it is.")
     if dry_run:
         return
-    kept = install(source, place if place.parent == models_dir() else place.resolve())
+    place = _own_place(place)
+    kept = install(source, place)
     if not as_json:
         console.out.print(f"{place} now holds {networks[0].digest[:12]}; before: {kept}", soft_wrap=True, markup=False)
+
+
+def _own_place(place: Path) -> Path:
+    """Where the candidate goes: the current bundle's folder, or `models_dir()` where that one came with cvpipe."""
+    from cvpipe.network.bundle import models_dir
+
+    if is_carried(place):
+        models_dir().mkdir(parents=True, exist_ok=True)
+        return models_dir() / place.name
+    return place if place.parent == models_dir() else place.resolve()
+
+
+def _copied(folder: Path) -> Path:
+    """A copy in `models_dir()` of a bundle that came with cvpipe, which stands before it from then on."""
+    own = _own_place(folder)
+    if not own.exists():
+        shutil.copytree(folder, own)
+        console.err.print(f"copied {folder.name} to {own}: what comes with cvpipe stays as it is", markup=False)
+    return own
 
 
 def export(
@@ -127,10 +149,12 @@ def export(
     """Write a bundle's network as ONNX or for OpenVINO, and hold its answers against torch's."""
     from cvpipe.network.bundle import find_bundle
 
+    if format_ is Format.ONNX and int8:
+        raise UsageError("int8 is for openvino", remedy="Use --format openvino --int8.")
     folder = find_bundle(model)
+    if out is None and is_carried(folder):
+        folder = _copied(folder)
     if format_ is Format.ONNX:
-        if int8:
-            raise UsageError("int8 is for openvino", remedy="Use --format openvino --int8.")
         _to_onnx(folder, out or folder / "network.onnx")
     else:
         _to_openvino(folder, out or folder, int8=int8, dataset=dataset, tiles=tiles)
@@ -183,7 +207,7 @@ def _ranges(folder: Path, dataset: Path | None, gsd_m: float, tiles: int) -> lis
     if dataset is None:
         console.err.print("int8 from the golden tile alone: give a --dataset of your ground for a closer fit")
         return list(turned(golden_tiles(folder)))
-    return list(sample_tiles(read_dataset(dataset), gsd_m, tiles))
+    return list(sample_tiles(read_dataset(config_file(dataset)), gsd_m, tiles))
 
 
 def _sets(named: Sequence[Path] | None) -> list[Dataset]:
@@ -191,7 +215,7 @@ def _sets(named: Sequence[Path] | None) -> list[Dataset]:
     from cvpipe.train.folders import read_dataset
 
     if named:
-        return [read_dataset(path) for path in named]
+        return [read_dataset(config_file(path)) for path in named]
     found: list[Dataset] = []
     for path in sorted(DESCRIBED.glob("*.yaml")):
         try:

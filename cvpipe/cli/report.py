@@ -124,6 +124,7 @@ def _write_summary(
         formats=[Format(name) for name in formats],
         look=look,
         scope=scope,
+        made_on=place.settings().today(),
         rules=read_rules(place.settings().rules, ledger.batches()),
     )
     for missing in written.missing_pictures:
@@ -150,6 +151,7 @@ def _write_dossiers(
             formats=[Format(name) for name in formats],
             look=look,
             scope=scope,
+            made_on=place.settings().today(),
             rules=read_rules(place.settings().rules, ledger.batches()),
             progress=step,
         )
@@ -159,12 +161,20 @@ def _write_dossiers(
 
 
 def _write_public(place: Workspace, out: Path, scope: Scope, look: Look) -> None:
+    from cvpipe.assess.rules import read_rules
     from cvpipe.report import write_public
 
     settings = place.settings()
     with place.ledger() as ledger:
         written = write_public(
-            ledger, _campaign(place, ledger, scope), out, settings.public, scope=scope, lang=look.lang
+            ledger,
+            _campaign(place, ledger, scope),
+            out,
+            settings.public,
+            scope=scope,
+            lang=look.lang,
+            made_on=settings.today(),
+            rules=read_rules(settings.rules, ledger.batches()),
         )
     for code, what in written.withheld:
         console.err.print(f"cvpipe: {code}: {what} withheld", soft_wrap=True, markup=False)

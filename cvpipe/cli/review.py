@@ -44,7 +44,10 @@ def review(
     names: Annotated[list[str] | None, typer.Option("--name", help="Host name that browsers may use.")] = None,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate, PEM.")] = None,
     tls_key: Annotated[Path | None, typer.Option(help="Its key, PEM.")] = None,
-    proxies: Annotated[list[str] | None, typer.Option("--proxy", help="Address of a proxy that encrypts.")] = None,
+    proxies: Annotated[
+        list[str] | None,
+        typer.Option("--proxy-from", metavar="CIDR", help="Address or network of a proxy that encrypts."),
+    ] = None,
     user_header: Annotated[
         str | None, typer.Option(help="Header in which the proxy names who is logged in, for single sign-on.")
     ] = None,
@@ -53,10 +56,12 @@ def review(
     """Serve the reviewers' page on this machine, until interrupted."""
     if context.invoked_subcommand is not None:
         return
+    from cvpipe.assess.rules import read_rules
     from cvpipe.ledger import Workspace
     from cvpipe.review import ReviewOptions
     from cvpipe.review.serving import serve
 
+    place = Workspace.open(workspace)
     options = ReviewOptions(
         host=host,
         port=port,
@@ -65,8 +70,8 @@ def review(
         tls_key=tls_key,
         proxies=tuple(proxies or ()),
         user_header=user_header,
+        confirmation=read_rules(place.settings().rules).confirmation,
     )
-    place = Workspace.open(workspace)
     with place.ledger() as ledger:
         serve(ledger, place.folder, options, lambda address: print(f"review at {address}", flush=True))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -48,12 +47,13 @@ def check(
     from cvpipe.ledger.site_checks import Level, Surroundings, check_sites
 
     opened = Workspace.open(workspace)
-    district = district or opened.settings().district
+    settings = opened.settings()
+    district = district or settings.district
     stated = None if district is None else read_district(district)
     with opened.ledger() as ledger:
         sites = ledger.sites()
         area = stated if stated is not None else _shown_by_scenes(ledger)
-        around = Surroundings(area, stated is not None, _earlier(ledger, sites), date.today())
+        around = Surroundings(area, stated is not None, _earlier(ledger, sites), settings.today())
     remarks = check_sites(sites, around)
     if as_json:
         console.print_json([asdict(remark) for remark in remarks])

@@ -15,6 +15,7 @@ import typer
 from cvpipe.cli import console
 from cvpipe.cli.workspace import JsonOption, WorkspaceOption
 from cvpipe.errors import SitesError, UsageError
+from cvpipe.shipped import config_file
 
 if TYPE_CHECKING:
     from cvpipe.domain import Site
@@ -89,6 +90,7 @@ def import_sites(
         raise UsageError("the report is a .csv file", where=report, remedy="Name it so.")
     if report is not None and not report.parent.is_dir():  # before anything is written into the ledger
         raise UsageError("there is no such folder", where=report.parent, remedy="Make it, or name another one.")
+    headings = headings and config_file(headings)
     shift = MapShift.GCJ02 if from_gcj02 else MapShift.BD09 if from_bd09 else None
     opened = Workspace.open(workspace)
     read = read_sites(file, drop_personal=drop_personal, layer=layer, crs=crs, headings=headings, shift=shift)

@@ -198,12 +198,12 @@ def findings(
 def summary(workspace: WorkspaceOption = Path(), as_json: JsonOption = False) -> None:
     """Sum the sites up by owner system, hold the completed ones against the target, and say what waits."""
     from cvpipe.ledger import Workspace
-    from cvpipe.ledger.columns import now
 
     place = Workspace.open(workspace)
+    settings = place.settings()
     with place.ledger() as ledger:
         totals = ledger.totals_by_owner_system()
-        target, reminders = _target(ledger, place.settings()), ledger.reminders(now().date())
+        target, reminders = _target(ledger, settings), ledger.reminders(settings.today())
     if as_json:
         completion = totals[-1].completed / target if target else None
         told = {"by_owner_system": [asdict(t) for t in totals[:-1]], "all": asdict(totals[-1])}

@@ -13,6 +13,7 @@ import typer
 
 from cvpipe.cli import console
 from cvpipe.cli.detect import Device
+from cvpipe.shipped import config_file
 
 if TYPE_CHECKING:
     from cvpipe.train.datasheet import SourceSheet
@@ -51,7 +52,7 @@ def train(
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(message)s")
     logging.getLogger("cvpipe").setLevel(logging.INFO)
-    settings = read_settings(config, TrainSettings)
+    settings = read_settings(config_file(config), TrainSettings)
     if check:
         _tell_data(settings, work / "drawn", as_json=as_json)
         return

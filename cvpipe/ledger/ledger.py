@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
@@ -256,7 +256,7 @@ class Ledger:
             return site_rows.within(connection, bounds)
 
     def observed(self) -> dict[str, Observed]:
-        """What the machine last saw of each site, by code."""
+        """Where each site was seen to stand, and on which day, as it was last settled; by code."""
         with store.reading(self._engine) as connection:
             return site_rows.observed(connection)
 
@@ -362,10 +362,16 @@ class Ledger:
 
     # Samples
 
-    def draw_sample(self, sample: Sample) -> Entry[Sample]:
-        """Keep a sample that was drawn. Raises LedgerError where nobody is named or nothing was drawn."""
+    def draw_sample(self, sample: Sample, hand_out: Callable[[Entry[Sample]], None] | None = None) -> Entry[Sample]:
+        """Keep a sample that was drawn, once `hand_out` has written what inspectors take along; nothing if it raises.
+
+        Raises LedgerError where nobody is named or nothing was drawn.
+        """
         with store.writing(self._engine) as connection:
-            return sample_rows.enter(connection, sample)
+            entry = sample_rows.enter(connection, sample)
+            if hand_out is not None:
+                hand_out(entry)
+            return entry
 
     def samples(self) -> list[Entry[Sample]]:
         """Samples in the order they were drawn."""

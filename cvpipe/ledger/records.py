@@ -24,6 +24,7 @@ from cvpipe.domain import (
     StatusMove,
     Verdict,
 )
+from cvpipe.life import SEEN_AS
 
 Value = TypeVar("Value")
 
@@ -106,6 +107,11 @@ class SiteState:
     recheck_due: date | None = None
     flag: Flag | None = None
     sightings: tuple[Sighting, ...] = ()
+
+    @property
+    def observed_status(self) -> SiteStatus | None:
+        """The stage as a status of the ledger; None before anything was seen."""
+        return None if self.stage is None else SEEN_AS[self.stage]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from cvpipe.settings import WorkspaceSettings, read_settings
 SETTINGS_NAME = "cvpipe.yaml"
 LEDGER_NAME = "ledger.gpkg"
 RUNS_NAME = "runs"
+CACHE_NAME = "cache"
 
 #: What `cvpipe init` writes: every setting with its unit and its reason.
 SETTINGS_TEXT = """\
@@ -24,7 +25,8 @@ SETTINGS_TEXT = """\
 # postgresql://USER@HOST:PORT/DATABASE. Its password never stands here: it comes from PGPASSWORD or ~/.pgpass.
 ledger: {ledger}
 
-# Which released model looks at the scenes: a name that `cvpipe models list` shows, or the path of a bundle's folder.
+# Which released model looks at the scenes: a name that `cvpipe models list` shows, or the path of a bundle's folder;
+# one that lies in models/ beside this file goes before what comes with cvpipe.
 model: cvpipe-s
 
 # File with the limits by which verdicts are reached; a relative path counts from this file. null: the rules that
@@ -43,10 +45,14 @@ watch: []
 district: null
 
 # Name of the campaign, as reports head it.
-campaign: ""
+campaign: {campaign}
 
 # Number of sites that the campaign set out to complete; reports hold the completed ones against it. null: no target.
-campaign_target: null
+campaign_target: {campaign_target}
+
+# Time zone of the district by its IANA name, such as Asia/Shanghai: when a day begins, for due dates, what is overdue,
+# and the dates of reports. Moments in the ledger are UTC all the same.
+time_zone: UTC
 
 # Where the network runs: auto (a CUDA device if there is one), cpu or cuda.
 device: auto
@@ -54,6 +60,11 @@ device: auto
 # Metres of ground around each site that the network sees as well: a structure at the edge is judged by what lies
 # beside it. The shift between two epochs is measured on 60 m at least, whatever stands here.
 margin_m: 15.0
+
+# Gigabytes that cache/ may hold of the network's work on earlier epochs, so that it need not be done again for each new
+# scene: about 0.8 MB for each hectare around sites at 0.3 m. What was not used longest goes first; 0: nothing is kept.
+# The folder may be removed at any time.
+cache_gb: 2.0
 
 # Whether the later epoch is brought to the light of the earlier one before the network compares them: none, moments
 # (mean and contrast) or histogram. none: the network has seen epochs of different light in training.
@@ -74,8 +85,9 @@ notices:
   mail: null
 
 # What `cvpipe report --public` publishes. columns: of code, name, sub_district, community, owner_system, batch, status,
-# due_date, land_area_m2, building_area_m2, observed_status, observed_on, structure_removed_m2, green_added_m2; a site's
-# name is left out unless it is listed, for it may tell whose the site is. geometry: outline, or centre for a point.
+# due_date, land_area_m2, building_area_m2, observed_status, observed_rung (provisional, or by what it was confirmed),
+# observed_on, structure_removed_m2, green_added_m2; a site's name is left out unless it is listed, for it may tell
+# whose the site is. geometry: outline, or centre for a point.
 public:
   columns: [code, sub_district, community, batch, status, due_date]
   geometry: outline
@@ -95,6 +107,11 @@ class Workspace:
     @property
     def runs(self) -> Path:
         return self.folder / RUNS_NAME
+
+    @property
+    def cache(self) -> Path:
+        """What may be removed at any time."""
+        return self.folder / CACHE_NAME
 
     @property
     def ledger_place(self) -> store.Place:
@@ -122,11 +139,14 @@ class Workspace:
         )
 
     @classmethod
-    def create(cls, folder: Path, *, ledger: str = LEDGER_NAME) -> Workspace:
+    def create(
+        cls, folder: Path, *, ledger: str = LEDGER_NAME, campaign: str = "", campaign_target: int | None = None
+    ) -> Workspace:
         """Make a workspace in a folder that is new or holds none of its parts; all parts appear, or none.
 
         `ledger` is a file name or the URL of a database. A database that holds a ledger is taken as it is, so that
-        several workspaces can share it; an empty one gets its tables.
+        several workspaces can share it; an empty one gets its tables. `campaign` and `campaign_target` go into the
+        settings.
 
         Raises WorkspaceError when a part is there already, the folder cannot be written, or a URL tells a password
         or is not one of PostgreSQL;
@@ -136,7 +156,7 @@ class Workspace:
         _refuse_other_databases(ledger, "--ledger")
         workspace._refuse_existing(ledger)
         try:
-            workspace._build(ledger)
+            workspace._build(ledger, campaign, campaign_target)
         except OSError as error:
             raise WorkspaceError(
                 f"the workspace cannot be written ({error.strerror})",
@@ -163,11 +183,16 @@ class Workspace:
         settings = read_settings(self.settings_path, WorkspaceSettings)
         stated = {"rules": settings.rules, "epochs": settings.epochs, "district": settings.district}
         absolute = {key: (self.folder / path).resolve() for key, path in stated.items() if path is not None}
-        return settings.model_copy(update=absolute)
+        return settings.model_copy(update={**absolute, "model": self._model(settings.model)})
 
     def ledger(self) -> Ledger:
         """The ledger, opened; the caller closes it."""
         return Ledger.open(self.ledger_place)
+
+    def _model(self, stated: str) -> str:
+        """A bundle in the workspace itself goes before one of that name elsewhere, which stays as it is stated."""
+        own = next((p for p in (self.folder / stated, self.folder / "models" / stated) if p.is_dir()), None)
+        return stated if own is None else str(own.resolve())
 
     def _missing(self) -> list[str]:
         if not self.settings_path.is_file():
@@ -191,16 +216,16 @@ class Workspace:
                 remedy="Choose another folder; cvpipe never overwrites a workspace.",
             )
 
-    def _build(self, ledger: str) -> None:
+    def _build(self, ledger: str, campaign: str, campaign_target: int | None) -> None:
         if store.is_url(ledger):
             _refuse_password(ledger, "--ledger")
             _make_ready(ledger)
         self.folder.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=self.folder, prefix=".init-") as name:
             draft = Workspace(Path(name))
-            draft.settings_path.write_text(
-                SETTINGS_TEXT.format(ledger=json.dumps(ledger, ensure_ascii=False)), encoding="utf-8"
-            )
+            stated = {"ledger": ledger, "campaign": campaign, "campaign_target": campaign_target}
+            written = {key: json.dumps(value, ensure_ascii=False) for key, value in stated.items()}
+            draft.settings_path.write_text(SETTINGS_TEXT.format(**written), encoding="utf-8")
             draft.runs.mkdir()
             if not store.is_url(ledger):
                 Ledger.create(draft.folder / ledger).close()

@@ -101,6 +101,26 @@ def test_a_sample_from_the_draw_to_the_estimate(say: Command, workspace: Workspa
     assert "Sample 1: 2 of 2 sites checked" in table
 
 
+def test_a_sample_whose_workbook_cannot_be_written_was_never_drawn(say: Command, workspace: Workspace) -> None:
+    nowhere = workspace.folder / "no such folder" / "sample.xlsx"
+    told = say("sample", "draw", "--seed", 7, "--per-stratum", 2, "--by", "leader", "--out", nowhere)
+    assert (told.code, "no such folder" in told.stderr) == (2, True)
+    assert plain(say("sample", "list", "--json")) == []
+    with workspace.ledger() as ledger:
+        assert not [row for row in ledger.audit() if row.kind == "sample"]
+        assert ledger.verify().problems == ()
+    say("sample", "draw", "--seed", 7, "--per-stratum", 2, "--by", "leader")
+    assert (workspace.folder / "sample-1.xlsx").is_file()
+
+
+def test_claims_as_of_a_day_count_what_was_known_by_then(say: Command) -> None:
+    say("sites", "move", CODE, "demolished", "--by", "inspector", "--effective", "2017-07-20")
+    (then,) = plain(say("claims", "--on", "2017-07-10", "--json"))
+    assert (then["kind"], then["claimed"]) == ("ledger_behind", "in_progress")
+    assert plain(say("claims", "--on", "2017-07-20", "--json")) == []
+    assert plain(say("claims", "--on", "2017-06-30", "--json")) == [], "the epoch of July was not known yet"
+
+
 def test_bad_rows_cost_those_rows_and_the_exit_code(say: Command, workspace: Workspace) -> None:
     say("sample", "draw", "--seed", 7, "--per-stratum", 2, "--by", "leader")
     sheet = workspace.folder / "sample-1.xlsx"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -85,8 +86,11 @@ def test_list_and_its_filters(command: Command, workspace: Workspace, sites_csv:
     assert [site["code"] for site in east] == ["SJS-1"]
 
 
-def test_show(command: Command, district: Workspace) -> None:
-    there = ("--workspace", district.folder)
+def test_show(command: Command, district: Workspace, tmp_path: Path) -> None:
+    own = tmp_path / "workspace"
+    shutil.copytree(district.folder, own)
+    there = ("--workspace", own)
+    command("claims", *there)  # which settles where sites were seen to stand
     shown = command("sites", "show", "SJS-001", *there).stdout
     assert "all of 400 m² is gone" in shown
     plain = json.loads(command("sites", "show", "SJS-001", "--json", *there).stdout)

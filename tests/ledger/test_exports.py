@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -116,8 +117,12 @@ def test_numbers_keep_their_last_digit(tmp_path: Path) -> None:
     assert [one.land_area_m2 for one in read_sites(tmp_path / "x.xlsx").sites] == numbers
 
 
-def test_layer_for_a_gis(export: Any) -> None:
-    meta, _, wkb, data = pyogrio.raw.read(export("x.gpkg"), layer="sites")
+def test_layer_for_a_gis(command: Command, district: Workspace, tmp_path: Path) -> None:
+    settled, path = tmp_path / "workspace", tmp_path / "x.gpkg"
+    shutil.copytree(district.folder, settled)
+    command("claims", "--workspace", settled)  # which settles where sites were seen to stand
+    command("sites", "export", path, "--workspace", settled)
+    meta, _, wkb, data = pyogrio.raw.read(path, layer="sites")
     columns = dict(zip(meta["fields"], data, strict=True))
     assert (meta["crs"], meta["geometry_type"]) == ("EPSG:4326", "Unknown")
     assert columns["due_date"].dtype == np.dtype("datetime64[D]")

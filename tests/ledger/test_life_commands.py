@@ -14,6 +14,7 @@ def test_move_close_and_be_refused(say: Command) -> None:
     assert say("sites", "move", CODE, "cleared", "--by", "inspector").stdout == f"{CODE}: in_progress → cleared\n"
     closed = say("sites", "move", CODE, "closed", "--by", "leader", "--recheck", "2018-01-01")
     assert closed.stdout == f"{CODE}: cleared → closed\n"
+    say("claims")  # which settles where sites were seen to stand
     shown = plain(say("sites", "show", CODE, "--json"))
     assert (shown["status"], shown["recheck_on"], shown["observed_status"]) == ("closed", "2018-01-01", "demolished")
     illegal = say("sites", "move", CODE, "demolished", "--by", "leader")

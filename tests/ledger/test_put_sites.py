@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from shapely.geometry import Point, Polygon, box
 
-from cvpipe.domain import Plan, Site, SiteStatus
+from cvpipe.domain import Plan, Rung, Site, SiteStatus, Stage
 from cvpipe.errors import LedgerError, UnknownSiteError
-from cvpipe.ledger import Ledger
+from cvpipe.ledger import Ledger, SiteState
 from tests.ledger import samples
 
 
@@ -67,8 +67,10 @@ def test_dry_run_writes_nothing(ledger: Ledger) -> None:
 
 
 def test_what_the_machine_saw_survives_an_import(filled: Ledger) -> None:
+    code = samples.FULL_SITE.code
+    filled.settle(code, lambda _: SiteState(code, Stage.DEMOLISHED, Rung.SCENE), "rules-1")
     seen = filled.observed()
-    assert seen[samples.FULL_SITE.code].status is SiteStatus.DEMOLISHED
+    assert seen[code].status is SiteStatus.DEMOLISHED
     filled.put_sites([replace(samples.FULL_SITE, name="renamed")], source="test")
     assert filled.observed() == seen
 

@@ -49,16 +49,13 @@ def test_what_cannot_be_recorded_leaves_nothing(filled: Ledger, run_id: int, bad
     assert filled.assessments("SJS-002") == []
 
 
-def test_the_site_shows_the_latest_epoch(filled: Ledger) -> None:
-    filled.add_scene(samples.scene("h2016", date(2016, 7, 1)))
+def test_one_assessment_says_nothing_of_where_the_site_stands(filled: Ledger) -> None:
     code = samples.FULL_SITE.code
-    older = replace(samples.assessment(code, "older", after="h2016"), observed_status=SiteStatus.IN_PROGRESS)
-    filled.record(1, older)
-    assert filled.observed()[code] == Observed(SiteStatus.DEMOLISHED, date(2017, 7, 1))
     filled.add_scene(samples.scene("h2018", date(2018, 7, 1)))
     newer = replace(samples.assessment(code, "newer", after="h2018"), observed_status=SiteStatus.REBOUND)
     filled.record(1, newer)
-    assert filled.observed()[code] == Observed(SiteStatus.REBOUND, date(2018, 7, 1))
+    assert filled.assessments(code)[-1].assessment.observed_status is SiteStatus.REBOUND
+    assert filled.observed()[code] == Observed(None, None), "it is settled from all epochs together"
 
 
 def test_what_people_decided_is_left_alone(filled: Ledger) -> None:

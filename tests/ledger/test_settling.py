@@ -156,6 +156,13 @@ def test_a_question_leaves_the_queue_as_it_is_decided(filled: Ledger) -> None:
     assert filled.review_queue(TODAY) == []
 
 
+def test_a_question_that_is_decided_and_still_flagged_stays_in_the_queue(filled: Ledger) -> None:
+    """As where one person has spoken and the rules ask for two."""
+    filled.decide(samples.DECISION)
+    settle(filled, flag=FLAG)
+    assert filled.review_queue(TODAY)[0].questions == FLAG.questions
+
+
 def test_a_question_comes_back_as_its_answer_is_taken_back(filled: Ledger) -> None:
     settle(filled, flag=FLAG)
     made = filled.decide(samples.DECISION)

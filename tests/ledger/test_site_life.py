@@ -8,9 +8,9 @@ from datetime import date
 import pytest
 from shapely.geometry import Point, box
 
-from cvpipe.domain import CandidateState, Move, Plan, Site, SiteStatus, StatusMove
+from cvpipe.domain import CandidateState, Move, Plan, Rung, Site, SiteStatus, Stage, StatusMove
 from cvpipe.errors import IllegalMoveError, LedgerError, UnknownSiteError
-from cvpipe.ledger import Ledger
+from cvpipe.ledger import Ledger, SiteState
 from cvpipe.ledger.records import Reminders
 from tests.ledger import samples
 
@@ -56,17 +56,12 @@ def test_an_illegal_move_leaves_the_ledger_as_it_was(filled: Ledger) -> None:
 def test_what_the_machine_sees_moves_nothing(filled: Ledger) -> None:
     rebound = replace(samples.assessment(CODE, "rebound"), observed_status=S.REBOUND)
     filled.record(1, rebound)
+    filled.settle(CODE, lambda _: SiteState(CODE, Stage.REBOUND, Rung.SCENE), "rules-1")
     assert (status(filled), filled.observed()[CODE].status) == (S.IN_PROGRESS, S.REBOUND)
     assert filled.moves() == []
     for claimed in (S.CLOSED, S.EXEMPT):
         with pytest.raises(LedgerError, match=f"cannot see that a site is {claimed}"):
             filled.record(1, replace(rebound, key=claimed, observed_status=claimed))
-
-
-def test_what_was_seen_on_no_date_is_kept_until_something_is_seen(filled: Ledger) -> None:
-    unseen = replace(samples.assessment("SJS-002", "k", before=None, after=None), observed_status=S.REGISTERED)
-    assert filled.record(1, unseen)
-    assert filled.observed()["SJS-002"].status is S.REGISTERED
 
 
 def test_an_import_moves_sites_the_legal_way_only(ledger: Ledger) -> None:

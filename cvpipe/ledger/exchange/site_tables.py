@@ -129,11 +129,16 @@ def surface_table(sites: Sequence[Site], records: Iterable[AssessmentRecord], la
         before, after = measured.surface_before_m2, measured.surface_after_m2
         for surface in Surface:
             if surface in before or surface in after:
-                word = _SURFACE_WORDS[surface] if language == "zh" else surface.name.lower()
+                word = surface_word(surface, language)
                 areas = (before.get(surface, 0.0), after.get(surface, 0.0))
                 values.append((code, word, _code(surface), *areas, record.before_date, record.after_date))
                 geometries.append(outlines[code])
     return Table("surfaces", _described(_SURFACE_COLUMNS, language), values, geometries, _legend(language))
+
+
+def surface_word(surface: Surface, language: Language) -> str:
+    """What a surface is called in tables."""
+    return _SURFACE_WORDS[surface] if language == "zh" else surface.name.lower()
 
 
 def _latest(records: Iterable[AssessmentRecord]) -> list[AssessmentRecord]:
