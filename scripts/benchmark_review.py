@@ -1,6 +1,6 @@
 """How fast the reviewers' page answers: many reviewers at once while a run writes, and one in a browser.
 
-    python scripts/benchmark_review.py demo/workspace [--reviewers 20] [--seconds 30] [--browser]
+    python scripts/benchmark_review.py demo/workspace [--reviewers 20] [--seconds 30] [--looking 3] [--browser]
 
 Works on a copy of the workspace whose sites are repeated until there is enough to review. Prints the machine, the
 data, and for each kind of request n, the median and the 95th percentile, ms; with `--browser` also the time from a key
@@ -83,8 +83,8 @@ class Times:
 class Reviewer:
     """One session over a connection of its own."""
 
-    def __init__(self, address: str, name: str, times: Times) -> None:
-        self.http, self.times = httpx2.Client(base_url=address, timeout=60), times
+    def __init__(self, address: str, name: str, times: Times, looking_s: float) -> None:
+        self.http, self.times, self.looking_s = httpx2.Client(base_url=address, timeout=60), times, looking_s
         token = self._found(r'name="form_token" value="([^"]+)"', self.http.get("/login").text)
         sent = {"name": name, "password": PASSWORD, "form_token": token, "to": "/sites"}
         self.http.post("/login", data=sent)
@@ -98,11 +98,11 @@ class Reviewer:
         while answer and answer["items"] and not stop.is_set():
             item, count = answer["items"][0], count + 1
             self._pictures(item)
-            stop.wait(LOOKING_S)
+            stop.wait(self.looking_s)
             if count % 5 == 0:
                 self._get("page of sites", f"/sites?page={count % 3 + 1}&sort=due")
                 self._get("overview page", "/overview")
-            body = {"key": item["key"], "verdict": item["verdict"]["outcome"], "seconds": LOOKING_S}
+            body = {"key": item["key"], "verdict": item["verdict"]["outcome"], "seconds": self.looking_s}
             answer = self._post("decision and next item", "/api/decisions", body)
         self.http.close()
 
@@ -142,8 +142,8 @@ def main() -> None:
         with Workspace.open(folder).ledger() as ledger:
             sites = _prepare(ledger, asked.reviewers)
         print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
-        work = f"{asked.reviewers} reviewers for {asked.seconds:.0f} s, a run that writes {WRITES_PER_SECOND}/s"
-        print(f"{sites} sites, {work}")
+        work = f"{asked.reviewers} reviewers for {asked.seconds:.0f} s, {asked.looking:g} s an item"
+        print(f"{sites} sites, {work}, a run that writes {WRITES_PER_SECOND}/s")
         with _server(folder) as (address, pid):
             _many(address, pid, folder, asked)
             if asked.browser:
@@ -155,6 +155,7 @@ def _asked() -> argparse.Namespace:
     parser.add_argument("workspace", type=Path)
     parser.add_argument("--reviewers", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--looking", type=float, default=LOOKING_S, help="seconds that each looks at an item")
     parser.add_argument("--browser", help="path of Chromium: measure the page in it too")
     return parser.parse_args()
 
@@ -190,7 +191,7 @@ def _server(folder: Path) -> Iterator[tuple[str, int]]:
 
 def _many(address: str, pid: int, folder: Path, asked: argparse.Namespace) -> None:
     times, stop, used = Times(), Event(), _cpu_s(pid)
-    people = [Reviewer(address, f"reviewer{number}", times) for number in range(asked.reviewers)]
+    people = [Reviewer(address, f"reviewer{number}", times, asked.looking) for number in range(asked.reviewers)]
     threads = [Thread(target=person.work, args=(stop,)) for person in people]
     threads.append(Thread(target=_write, args=(folder, stop)))
     for thread in threads:
