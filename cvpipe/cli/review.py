@@ -62,6 +62,9 @@ def review(
     from cvpipe.review.serving import serve
 
     place = Workspace.open(workspace)
+    settings = place.settings()
+    with place.ledger() as ledger:
+        rules = read_rules(settings.rules, ledger.batches())
     options = ReviewOptions(
         host=host,
         port=port,
@@ -70,7 +73,9 @@ def review(
         tls_key=tls_key,
         proxies=tuple(proxies or ()),
         user_header=user_header,
-        confirmation=read_rules(place.settings().rules).confirmation,
+        confirmation=rules.confirmation,
+        rules=rules,
+        time_zone=settings.time_zone,
     )
     with place.ledger() as ledger:
         serve(ledger, place.folder, options, lambda address: print(f"review at {address}", flush=True))

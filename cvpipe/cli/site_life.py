@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from enum import StrEnum
 
     from cvpipe.domain import Question
-    from cvpipe.ledger import Happening, Ledger, OwnerSystemTotals
+    from cvpipe.ledger import Happening, Ledger, OwnerSystemTotals, Workspace
     from cvpipe.settings import WorkspaceSettings
 
 Word = TypeVar("Word", bound="StrEnum")
@@ -86,8 +86,10 @@ def move(
 
     becomes = _word(SiteStatus, status)
     day, since = day_of(recheck), day_of(effective)
-    with Workspace.open(workspace).ledger() as ledger:
+    place = Workspace.open(workspace)
+    with place.ledger() as ledger:
         made = ledger.move_site(code, becomes, who=by, reason=reason, recheck_on=day, effective=since).value
+        _settle(place, ledger, code)
     console.out.print(f"{code}: {made.was} → {made.becomes}", markup=False)
 
 
@@ -107,7 +109,8 @@ def decide(
     from cvpipe.ledger import Workspace
 
     asked, answered = _word(Question, question), _word(Outcome, verdict)
-    with Workspace.open(workspace).ledger() as ledger:
+    place = Workspace.open(workspace)
+    with place.ledger() as ledger:
         decision = Decision(
             code,
             by,
@@ -120,6 +123,7 @@ def decide(
             supersedes=supersedes,
         )
         entry = ledger.decide(decision)
+        _settle(place, ledger, code)
     console.out.print(f"decision {entry.id}: {code} {question} {verdict}", markup=False)
 
 
@@ -136,9 +140,21 @@ def inspect(
     from cvpipe.ledger import Workspace
 
     found = _word(InspectionResult, result)
-    with Workspace.open(workspace).ledger() as ledger:
+    place = Workspace.open(workspace)
+    with place.ledger() as ledger:
         entry = ledger.inspect(Inspection(code, on.date(), found, by, note))
+        _settle(place, ledger, code)
     console.out.print(f"inspection {entry.id}: {code} {result}", markup=False)
+
+
+def _settle(place: Workspace, ledger: Ledger, code: str) -> None:
+    """Have the ledger told anew where the site stands; what was entered stays, whether that succeeds or not."""
+    from cvpipe.assess.rules import read_rules
+    from cvpipe.assess.settling import settle_sites
+
+    rules = read_rules(place.settings().rules, ledger.batches())
+    for reason in settle_sites(ledger, rules, [code]).values():
+        console.err.print(f"{code}: entered, but where it stands could not be told: {reason}", markup=False)
 
 
 def finding(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Form, HTTPException, Query, Response, UploadFile
@@ -156,11 +156,6 @@ class SentInspection(Sent):
     note: LongText = ""
 
 
-def today() -> date:
-    """The present day, UTC, as the ledger counts."""
-    return datetime.now(UTC).date()
-
-
 @router.post("/api/next")
 def next_items(asked: Asked, visitor: Reviewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
     """The item on the screen and the one after it, and how much waits."""
@@ -254,13 +249,13 @@ def settle_candidate(sent: SentSettlement, visitor: Reviewer, desk: DeskOf, word
 def inspect(sent: SentInspection, visitor: Reviewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
     """Enter what a visit found."""
     visit = Inspection(sent.code, sent.inspected_on, sent.result, visitor.name, sent.note)
-    return {"inspection": desk.ledger.inspect(visit).id, "result": words.result(visit.result)}
+    return {"inspection": desk.inspect(visit).id, "result": words.result(visit.result)}
 
 
 @router.post("/api/visits/results")
 def bring_results(sheet: UploadFile, visitor: Reviewer, desk: DeskOf, words: WordsOf) -> dict[str, Any]:
     """Enter a visit list that was filled in; answers what became of each row."""
-    rows = visit_results.take_results(desk, sheet.filename or "", sheet.file.read(), visitor.name, words, today())
+    rows = visit_results.take_results(desk, sheet.filename or "", sheet.file.read(), visitor.name, words, desk.today())
     count = Counter(row.state for row in rows)
     states = ("entered", "known", "not_visited", "refused")
     said = words.rows_told.format(**{state: count[state] for state in states})
@@ -369,7 +364,7 @@ def _surfaces(desk: Desk, look: Look, epoch: Epoch, words: Words) -> bytes:
 
 def _next(desk: Desk, asked: Asked, who: str, words: Words, *, has_it: bool = True) -> dict[str, Any]:
     """The next items as views; the one on the screen is only named where the browser has it."""
-    on = today()
+    on = desk.today()
     showing = asked.showing.key if asked.showing else None
     turn = desk.take(who, _filter(desk, asked.wanted), on, showing)
     return {
@@ -425,4 +420,4 @@ def _change(sent: SentChange, frame: Frame) -> Change:
     return Change(sent.kind, geometry, area_m2(geometry), 1.0)
 
 
-__all__ = ["answers", "queue_state", "router", "today"]
+__all__ = ["answers", "queue_state", "router"]

@@ -107,7 +107,7 @@ async def _admission(app: FastAPI, scope: Scope) -> Response | None:
 def _warm_up(desk: Desk) -> None:
     """Make what the first visitors see; what cannot be made is told to whoever asks for it."""
     with suppress(CvpipeError):
-        desk.warm_up(api.today())
+        desk.warm_up(desk.today())
         api.district_jpeg(desk)
 
 

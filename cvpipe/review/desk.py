@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import statistics
 import time
 from collections import OrderedDict
@@ -14,7 +15,19 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from cvpipe.domain import Decision, Label, Outcome, Question, ReviewReason, Scene, Site, SiteStatus, StatusMove
+from cvpipe.assess.settling import settle_sites
+from cvpipe.domain import (
+    Decision,
+    Inspection,
+    Label,
+    Outcome,
+    Question,
+    ReviewReason,
+    Scene,
+    Site,
+    SiteStatus,
+    StatusMove,
+)
 from cvpipe.errors import LedgerError, SceneError, UnknownSiteError
 from cvpipe.geo import buffered
 from cvpipe.imagery import surface_path
@@ -27,6 +40,8 @@ from cvpipe.review.frames import Epoch, Frame, epochs_of
 from cvpipe.review.options import ReviewOptions
 from cvpipe.review.pictures import Pictures
 from cvpipe.review.queue import Filter, Waiting
+
+LOG = logging.getLogger(__name__)
 
 #: Items that are before a reviewer at once: the one on the screen, and the next one, whose pictures are fetched.
 ITEMS_AHEAD = 2
@@ -126,6 +141,17 @@ class Desk:
         self._looks: OrderedDict[int, tuple[SiteFile, Look | None]] = OrderedDict()
         self._scenes: tuple[float, list[Scene], dict[int, dict[str, Any]]] | None = None
 
+    def today(self) -> date:
+        """The present day in the district."""
+        return datetime.now(self.options.zone).date()
+
+    def _settle(self, code: str) -> None:
+        """Have the ledger told anew where a site stands; what people entered stays, whether that succeeds or not."""
+        if self.options.rules is None:
+            return
+        for reason in settle_sites(self.ledger, self.options.rules, [code]).values():
+            LOG.warning("site %s: where it stands is told by the next run: %s", code, reason)
+
     # What waits
 
     def waiting(self, on: date) -> list[Waiting]:
@@ -175,8 +201,12 @@ class Desk:
         self.ledger.release_items(mine, who=who)
 
     def pace(self, who: str, on: date) -> Pace:
-        """What a person decided on a day (UTC)."""
-        mine = [e for e in self._standing_decisions() if e.value.who == who and e.at.date() == on]
+        """What a person decided on a day."""
+        mine = [
+            e
+            for e in self._standing_decisions()
+            if e.value.who == who and e.at.astimezone(self.options.zone).date() == on
+        ]
         seconds = [e.value.seconds for e in mine if e.value.seconds is not None]
         return Pace(len(mine), statistics.median(seconds) if seconds else None)
 
@@ -190,7 +220,9 @@ class Desk:
         Raises LedgerError where somebody else has settled it, or has it before them.
         """
         with self._deciding:  # what others said must not change between the look and the row
-            return self._decide(key, who, verdict, reason=reason, note=note, seconds=seconds)
+            entry, is_settled = self._decide(key, who, verdict, reason=reason, note=note, seconds=seconds)
+        self._settle(entry.value.site_code)
+        return entry, is_settled
 
     def _decide(
         self, key: ItemKey, who: str, verdict: Outcome, *, reason: str, note: str, seconds: float | None
@@ -241,6 +273,7 @@ class Desk:
             supersedes=last.id,
         )
         self.ledger.decide(withdrawn)
+        self._settle(old.site_code)
         return last
 
     def move(
@@ -254,7 +287,15 @@ class Desk:
         needed = NEEDED_TO_BECOME.get(becomes)
         if needed and becomes in MOVES[site.line.status]:
             self._refuse_one_opinion(site, *needed)
-        return self.ledger.move_site(code, becomes, who=who, reason=reason, recheck_on=recheck_on)
+        made = self.ledger.move_site(code, becomes, who=who, reason=reason, recheck_on=recheck_on)
+        self._settle(code)
+        return made
+
+    def inspect(self, visit: Inspection) -> Entry[Inspection]:
+        """Enter what a visit found."""
+        entry = self.ledger.inspect(visit)
+        self._settle(visit.site_code)
+        return entry
 
     def label(self, label: Label) -> Entry[Label]:
         """Append what a person outlined."""

@@ -6,12 +6,13 @@ from datetime import timedelta
 from functools import cached_property
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from pydantic import Field
 
-from cvpipe.assess.rules import ConfirmationRules
+from cvpipe.assess.rules import ConfirmationRules, Rules
 from cvpipe.errors import UsageError
-from cvpipe.settings import Settings
+from cvpipe.settings import Settings, TimeZone
 
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -33,6 +34,10 @@ class ReviewOptions(Settings):
     user_header: str | None = None
     confirmation: ConfirmationRules = ConfirmationRules()
     """When people's answers settle a question: that of the workspace's rules."""
+    rules: Rules | None = None
+    """The workspace's rules, by which the ledger is told anew where a site stands once people entered something."""
+    time_zone: TimeZone = "UTC"
+    """Where a day begins, for due dates and a reviewer's day."""
     audit_share: float = Field(default=0.03, ge=0, le=1)
     """Share of the verdicts that nobody need look at which are shown nevertheless, drawn at random."""
     audit_seed: int = 2015
@@ -50,6 +55,11 @@ class ReviewOptions(Settings):
     def lease(self) -> timedelta:
         """How long an item stays before a reviewer."""
         return timedelta(minutes=self.lease_minutes)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone of the district."""
+        return ZoneInfo(self.time_zone)
 
     @property
     def is_public(self) -> bool:

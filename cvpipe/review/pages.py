@@ -31,7 +31,7 @@ from cvpipe.review.access import (
     options_of,
     visitor_of,
 )
-from cvpipe.review.api import answers, queue_state, today
+from cvpipe.review.api import answers, queue_state
 from cvpipe.review.desk import SiteFile
 from cvpipe.review.door import LONGEST_SESSION, Visitor
 from cvpipe.review.queue import Why
@@ -99,7 +99,7 @@ def review(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf) -> R
     may = visitor.account.role is not Role.VIEWER
     if not may:
         return RedirectResponse("/sites", 303)
-    state = {"queue": queue_state(desk, visitor.name, words, today())}
+    state = {"queue": queue_state(desk, visitor.name, words, desk.today())}
     return _page(request, "review.html", words, visitor, state=state, **_narrowing(desk, words))
 
 
@@ -120,7 +120,7 @@ def site(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf, code: 
     """One site: its pictures, figures, photos and life."""
     file = desk.file(code)
     state = {
-        "view": views.site_view(desk, file, desk.newest(file), words, visitor.name, today()),
+        "view": views.site_view(desk, file, desk.newest(file), words, visitor.name, desk.today()),
         "may_decide": visitor.account.role is not Role.VIEWER,
     }
     return _page(
@@ -141,7 +141,7 @@ def sheet(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf, code:
     """A site on paper, with room for what is found there."""
     file = desk.file(code)
     record = desk.newest(file)
-    view = views.site_view(desk, file, record, words, visitor.name, today())
+    view = views.site_view(desk, file, record, words, visitor.name, desk.today())
     look = None if record is None else desk.look(file, record)
     return _page(request, "sheet.html", words, visitor, view=view, line=file.record.line, look=look, paths=_paths(view))
 
@@ -149,7 +149,7 @@ def sheet(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf, code:
 @router.get("/overview")
 def overview_page(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf) -> Response:
     """Map, progress, and reviewers' pace and agreement."""
-    on = today()
+    on = desk.today()
     records = list(desk.district.sites.values())
     open_codes = {item.line.code: item.why for item in desk.waiting(on)}
     groups = [
@@ -317,7 +317,7 @@ def _rows(request: Request, desk: DeskOf) -> dict[str, Any]:
     all_sites = desk.district.sites
     found, count = overview.page_of(all_sites.values(), wanted)
     pages = max(-(-count // overview.PAGE_ROWS), 1)
-    return {"rows": found, "shown": count, "all": len(all_sites), "wanted": wanted, "pages": pages, "on": today()}
+    return {"rows": found, "shown": count, "all": len(all_sites), "wanted": wanted, "pages": pages, "on": desk.today()}
 
 
 def _paths(view: dict[str, Any]) -> list[dict[str, str]]:

@@ -108,7 +108,7 @@ class _Intake:
             return Returned(where, code, "not_visited")
         is_known = any(_same(visit, old) for old in self.known.get(code, ()))
         if not is_known:
-            self.desk.ledger.inspect(visit)
+            self.desk.inspect(visit)
         state = "known" if is_known else "entered"
         return Returned(where, code, state, self.words.result(visit.result), photos=_photos(cells))
 

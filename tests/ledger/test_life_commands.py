@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cvpipe.assess.rules import read_rules
+from cvpipe.ledger import Workspace
 from tests.ledger import samples
 from tests.ledger.commands import Command, plain
 
@@ -14,7 +16,6 @@ def test_move_close_and_be_refused(say: Command) -> None:
     assert say("sites", "move", CODE, "cleared", "--by", "inspector").stdout == f"{CODE}: in_progress → cleared\n"
     closed = say("sites", "move", CODE, "closed", "--by", "leader", "--recheck", "2018-01-01")
     assert closed.stdout == f"{CODE}: cleared → closed\n"
-    say("claims")  # which settles where sites were seen to stand
     shown = plain(say("sites", "show", CODE, "--json"))
     assert (shown["status"], shown["recheck_on"], shown["observed_status"]) == ("closed", "2018-01-01", "demolished")
     illegal = say("sites", "move", CODE, "demolished", "--by", "leader")
@@ -84,3 +85,12 @@ def test_a_file_cannot_close_a_site_that_is_not_cleared(say: Command, tmp_path: 
     assert [(row["who"], row["sentence"]) for row in happened] == [
         ("import", "in_progress → demolished: status.csv"),
     ]
+
+
+def test_what_people_enter_is_told_at_once(say: Command, workspace: Workspace) -> None:
+    """Where a site stands is settled by the command itself: no run need come first."""
+    for words in (("inspect", CODE, "clear", "--on", "2017-07-01"), ("decide", CODE, "clearance", "not_met")):
+        say("sites", *words, "--by", "reviewer 1")
+        with workspace.ledger() as ledger:
+            version = read_rules(workspace.settings().rules, ledger.batches()).settling_version
+            assert CODE not in ledger.unsettled(version, [CODE])
