@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from cvpipe.network.losses import IGNORE
 from cvpipe.network.processor import autocast, tune_allocator
 from cvpipe.settings import read_settings
 from cvpipe.train.checkpoints import averaged_network
+from cvpipe.train.loop import hits
 from cvpipe.train.materials import materials_of
 from cvpipe.train.optimising import picture
 from cvpipe.train.pairs import collated
@@ -70,17 +71,18 @@ def _rows(
 ) -> Iterator[tuple[str, ...]]:
     cv2.setNumThreads(0)
     tune_allocator()
-    counts = {name: Counter[str]() for name in networks}
+    counts = {name: defaultdict[str, list[int]](lambda: [0, 0, 0]) for name in networks}
+    unchanged = 0
     for batch in _batches(_looking(settings, LOOKS[look]), pairs, cache):
         for name, network in networks.items():
             with torch.inference_mode(), autocast(CPU):
                 logits = network(picture(batch["before"], CPU), picture(batch["after"], CPU))
-            counts[name].update(_counted(logits, batch))
+            for what, found in _counted(logits, batch).items():
+                counts[name][what] = [a + b for a, b in zip(counts[name][what], found, strict=True)]
+        unchanged += int((batch["change"][_unchanged(batch)] != IGNORE).sum())
     for name, count in counts.items():
-        f1 = [_f1(count, kind) for kind in ("removed", "added")]
-        iou = count["structure both"] / max(count["structure any"], 1)
-        false = 1000 * count["false"] / max(count["unchanged"], 1)
-        yield look, name, *(f"{value:.3f}" for value in f1), f"{iou:.3f}", f"{false:.2f}"
+        iou, false = _iou(*count["structure"]), 1000 * count["unchanged"][1] / max(unchanged, 1)
+        yield look, name, *(f"{_f1(*count[kind]):.3f}" for kind in ("removed", "added")), f"{iou:.3f}", f"{false:.2f}"
 
 
 def _looking(settings: TrainSettings, share: float | None) -> TrainSettings:
@@ -96,28 +98,30 @@ def _batches(settings: TrainSettings, pairs: int, cache: Path) -> Iterator[dict[
         yield collated([unseen.pair(i).tensors() for i in range(first, min(first + BATCH, pairs))])
 
 
-def _counted(logits: Logits, batch: dict[str, Tensor]) -> Counter[str]:
-    """Pixels of one batch, by what they count for."""
-    count = Counter[str]()
-    answered = logits.change.float() > 0
-    unchanged = ~(batch["change"] == 1).flatten(1).any(1)
-    for band, kind in enumerate(("removed", "added")):
-        label = batch["change"][:, band]
-        known, said, true = label != IGNORE, answered[:, band], label == 1
-        count[f"{kind} both"] += int((said & true).sum())
-        count[f"{kind} said"] += int((said & known).sum())
-        count[f"{kind} true"] += int(true.sum())
-        count["false"] += int((said & known)[unchanged].sum())
-        count["unchanged"] += int(known[unchanged].sum())
-    label = batch["surface_after"]
-    said, true = logits.surface_after.argmax(1) == Surface.STRUCTURE, label == Surface.STRUCTURE
-    count["structure both"] += int((said & true).sum())
-    count["structure any"] += int(((said & (label != IGNORE)) | true).sum())
-    return count
+def _counted(logits: Logits, batch: dict[str, Tensor]) -> dict[str, list[int]]:
+    """Hits, false alarms and misses of one batch, by what they are of."""
+    answered, label = logits.change.float() > 0, batch["change"]
+    still = _unchanged(batch)
+    structure = logits.surface_after.argmax(1) == Surface.STRUCTURE
+    return {
+        "removed": hits(answered[:, 0], label[:, 0], 1),
+        "added": hits(answered[:, 1], label[:, 1], 1),
+        "unchanged": hits(answered[still], label[still], 1),
+        "structure": hits(structure, batch["surface_after"], Surface.STRUCTURE),
+    }
 
 
-def _f1(count: Counter[str], kind: str) -> float:
-    return 2 * count[f"{kind} both"] / max(count[f"{kind} said"] + count[f"{kind} true"], 1)
+def _unchanged(batch: dict[str, Tensor]) -> Tensor:
+    """Which pairs (N) show no change."""
+    return ~(batch["change"] == 1).flatten(1).any(1)
+
+
+def _f1(hit: int, alarm: int, miss: int) -> float:
+    return 2 * hit / max(2 * hit + alarm + miss, 1)
+
+
+def _iou(hit: int, alarm: int, miss: int) -> float:
+    return hit / max(hit + alarm + miss, 1)
 
 
 if __name__ == "__main__":

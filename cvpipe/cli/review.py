@@ -73,7 +73,6 @@ def review(
         tls_key=tls_key,
         proxies=tuple(proxies or ()),
         user_header=user_header,
-        confirmation=rules.confirmation,
         rules=rules,
         time_zone=settings.time_zone,
     )

@@ -152,8 +152,11 @@ def _settle(place: Workspace, ledger: Ledger, code: str) -> None:
     from cvpipe.assess.rules import read_rules
     from cvpipe.assess.settling import settle_sites
 
-    rules = read_rules(place.settings().rules, ledger.batches())
-    for reason in settle_sites(ledger, rules, [code]).values():
+    try:
+        reasons = list(settle_sites(ledger, read_rules(place.settings().rules, ledger.batches()), [code]).values())
+    except UsageError as error:  # rules or settings that cannot be read: the row is in the ledger all the same
+        reasons = [str(error)]
+    for reason in reasons:
         console.err.print(f"{code}: entered, but where it stands could not be told: {reason}", markup=False)
 
 

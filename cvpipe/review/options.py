@@ -32,8 +32,6 @@ class ReviewOptions(Settings):
     tls_key: Path | None = None
     proxies: tuple[str, ...] = ()
     user_header: str | None = None
-    confirmation: ConfirmationRules = ConfirmationRules()
-    """When people's answers settle a question: that of the workspace's rules."""
     rules: Rules | None = None
     """The workspace's rules, by which the ledger is told anew where a site stands once people entered something."""
     time_zone: TimeZone = "UTC"
@@ -55,6 +53,11 @@ class ReviewOptions(Settings):
     def lease(self) -> timedelta:
         """How long an item stays before a reviewer."""
         return timedelta(minutes=self.lease_minutes)
+
+    @property
+    def confirmation(self) -> ConfirmationRules:
+        """When people's answers settle a question."""
+        return self.rules.confirmation if self.rules else ConfirmationRules()
 
     @property
     def zone(self) -> ZoneInfo:

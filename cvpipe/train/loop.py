@@ -242,13 +242,14 @@ def _counts(logits: Logits, batch: dict[str, Tensor], *, has_surfaces: bool) -> 
     structure = [x.argmax(1).cpu() == Surface.STRUCTURE for x in (logits.surface_before, logits.surface_after)]
     labels = torch.cat([batch["surface_before"], batch["surface_after"]])
     rows = [
-        _hits(torch.cat(structure), labels, Surface.STRUCTURE) if has_surfaces else [0, 0, 0],
-        *(_hits(logits.change[:, i].cpu() > 0, batch["change"][:, i], 1) for i in range(2)),
+        hits(torch.cat(structure), labels, Surface.STRUCTURE) if has_surfaces else [0, 0, 0],
+        *(hits(logits.change[:, i].cpu() > 0, batch["change"][:, i], 1) for i in range(2)),
     ]
     return torch.tensor(rows, dtype=torch.float64)
 
 
-def _hits(found: Tensor, labels: Tensor, positive: int) -> list[int]:
+def hits(found: Tensor, labels: Tensor, positive: int) -> list[int]:
+    """Hits, false alarms and misses of what was `found` among labels of the same shape; IGNORE counts nowhere."""
     counted, true = labels != IGNORE, labels == positive
     return [
         int((found & true).sum()),
