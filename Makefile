@@ -21,9 +21,12 @@ INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --quiet $(if
 demo: $(VENV)/.ready
 	$(BIN)/cvpipe demo --out demo
 
+# A worker that dies is not replaced: xdist would wait for ever for what it had left of a file.
+PYTEST := -m pytest -n 2 --dist loadfile --max-worker-restart 0
+
 # Without npm the tests that drive a browser are skipped.
 test: lint docs $(if $(shell command -v npm),$(BUNDLE))
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python $(PYTEST)
 
 lint: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -51,7 +54,7 @@ test-oldest:
 	$(PYTHON) -m venv .venv-oldest
 	mkdir -p build && $(PYTHON) -m scripts.oldest_versions > build/oldest.txt
 	.venv-oldest/bin/python -m pip install --disable-pip-version-check --quiet -c build/oldest.txt -e '.[dev]'
-	.venv-oldest/bin/python -m pytest -n 2 --dist loadfile
+	.venv-oldest/bin/python $(PYTEST)
 
 web: $(BUNDLE)
 

@@ -12,7 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -173,15 +173,16 @@ def _work_through(job: Job, pairs: Sequence[SitePair], summary: RunSummary, prog
 def _attempt(job: Job, pairs: Sequence[SitePair], summary: RunSummary, progress: Progress | None) -> list[_Trouble]:
     """Let the engine assess pairs, and record what it says; returns those that failed."""
     troubles = []
-    for pair, answer in job.engine.answers(pairs):
-        said = _recorded(job, pair.site, answer, summary)
-        if said.assessment is None:
-            troubles.append(_Trouble(pair, said.reason, said.may_pass))
-            continue
-        summary.megapixels += said.megapixels
-        job.patience.forgive(job.key(pair))
-        if progress:
-            progress(pair.told)
+    with closing(job.engine.answers(pairs)) as answers:
+        for pair, answer in answers:
+            said = _recorded(job, pair.site, answer, summary)
+            if said.assessment is None:
+                troubles.append(_Trouble(pair, said.reason, said.may_pass))
+                continue
+            summary.megapixels += said.megapixels
+            job.patience.forgive(job.key(pair))
+            if progress:
+                progress(pair.told)
     return troubles
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections import OrderedDict, deque
+from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cache
@@ -69,26 +69,32 @@ class SceneReaders:
 
 def read_ahead(
     pairs: Iterable[SitePair], *, gsd_m: float, margin_m: float
-) -> Iterator[tuple[SitePair, Future[Looked | None]]]:
-    """Pairs with what was read for them, in order; one thread reads, so that each scene is opened once."""
-    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
-        readers = SceneReaders(stack)
-        shifts = SceneShifts(readers, gsd_m)
+) -> Generator[tuple[SitePair, Future[Looked | None]]]:
+    """Pairs with what was read for them, in order; one thread reads, so that each scene is opened once.
 
-        grounds = Grounds(readers, shifts, gsd_m, margin_m)
+    Whoever stops early waits for the read in hand: a dataset that is closed while it is read takes the process with it.
+    """
+    stack, waiting = ExitStack(), deque[tuple[SitePair, Future[Looked | None]]]()
+    readers = SceneReaders(stack)
+    grounds = Grounds(readers, SceneShifts(readers, gsd_m), gsd_m, margin_m)
 
-        def read(pair: SitePair) -> Looked | None:
-            if pair.before is None or pair.after is None:
-                return None
-            return grounds.look(pair)
+    def read(pair: SitePair) -> Looked | None:
+        if pair.before is None or pair.after is None:
+            return None
+        return grounds.look(pair)
 
-        waiting: list[tuple[SitePair, Future[Looked | None]]] = []
-        for pair in pairs:
-            waiting.append((pair, pool.submit(read, pair)))
-            if len(waiting) > READ_AHEAD:
-                yield waiting.pop(0)
-        yield from waiting
-        pool.submit(stack.close).result()  # a dataset is closed by the thread that opened it
+    with ThreadPoolExecutor(1) as pool:
+        try:
+            for pair in pairs:
+                waiting.append((pair, pool.submit(read, pair)))
+                if len(waiting) > READ_AHEAD:
+                    yield waiting.popleft()
+            while waiting:
+                yield waiting.popleft()
+        finally:
+            for _, unread in waiting:
+                unread.cancel()
+            pool.submit(stack.close).result()  # by the thread that opened them, after the read in hand
 
 
 class Grounds:

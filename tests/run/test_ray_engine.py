@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -299,7 +299,7 @@ class Failing:
     def __init__(self, local: Any) -> None:
         self._local, self.device, self.machine = local, "ray", {"workers": 2}
 
-    def answers(self, pairs: Sequence[SitePair]) -> Iterator[tuple[SitePair, Answer]]:
+    def answers(self, pairs: Sequence[SitePair]) -> Generator[tuple[SitePair, Answer]]:
         yield next(self._local.answers(pairs))
         raise ClusterLostError("no worker came")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ class LocalEngine:
     terms: Terms
     runs: Path
 
-    def answers(self, pairs: Sequence[SitePair]) -> Iterator[tuple[SitePair, Answer]]:
+    def answers(self, pairs: Sequence[SitePair]) -> Generator[tuple[SitePair, Answer]]:
         """What becomes of pairs, in their order."""
         return answers(pairs, self.network, self.terms, partial(keep_below, self.runs))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -50,7 +50,7 @@ class RayEngine:
         self._options, self._outfit, self._wanted, self._runs = options, outfit, device, runs
         self._stack = ExitStack()
 
-    def answers(self, pairs: Sequence[SitePair]) -> Iterator[tuple[SitePair, Answer]]:
+    def answers(self, pairs: Sequence[SitePair]) -> Generator[tuple[SitePair, Answer]]:
         """What became of pairs, as they come back.
 
         Raises UsageError and ClusterError where no cluster can be had, ClusterLostError where it is lost.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -55,8 +56,10 @@ class Answer:
 class Engine(Protocol):
     """Where pairs are assessed."""
 
-    def answers(self, pairs: Sequence[SitePair]) -> Iterator[tuple[SitePair, Answer]]:
+    def answers(self, pairs: Sequence[SitePair]) -> Generator[tuple[SitePair, Answer]]:
         """What became of each pair, in any order, each once. A pair that fails costs that pair only.
+
+        Who stops early closes it.
 
         Raises ClusterError where nobody can work any more.
         """
@@ -75,10 +78,11 @@ class Engine(Protocol):
 
 def answers(
     pairs: Sequence[SitePair], network: Network, terms: Terms, keep: KeepMaps
-) -> Iterator[tuple[SitePair, Answer]]:
+) -> Generator[tuple[SitePair, Answer]]:
     """What becomes of pairs, in turn, the next ones being read meanwhile; `keep` gets the maps of each."""
-    for pair, looked in read_ahead(pairs, gsd_m=terms.gsd_m, margin_m=terms.margin_m):
-        yield pair, _answer(pair, looked, network, terms, keep)
+    with closing(read_ahead(pairs, gsd_m=terms.gsd_m, margin_m=terms.margin_m)) as ahead:
+        for pair, looked in ahead:
+            yield pair, _answer(pair, looked, network, terms, keep)
 
 
 def _answer(pair: SitePair, looked: Future[Looked | None], network: Network, terms: Terms, keep: KeepMaps) -> Answer:
