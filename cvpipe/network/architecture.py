@@ -119,10 +119,13 @@ class SiameseNetwork(ChangeNetwork):
 
     def compared(self, before: Tensor, after: Tensor) -> Logits:
         """Logits of the features of two epochs, at the size of the pictures."""
-        surfaces = self.surface_head(torch.cat([before, after])).chunk(2)
-        change = self.change_head(before, after, *surfaces)
         size = torch.Size(2 * side for side in before.shape[-2:])
-        return Logits(*(_resized(x, size) for x in (*surfaces, change)))
+        return Logits(*(resized(x, size) for x in self.judged(before, after)))
+
+    def judged(self, before: Tensor, after: Tensor) -> Logits:
+        """Logits of the features of two epochs at the features' own size, half that of the pictures."""
+        surfaces = self.surface_head(torch.cat([before, after])).chunk(2)
+        return Logits(*surfaces, self.change_head(before, after, *surfaces))
 
 
 class _ChangeHead(nn.Module):
@@ -138,8 +141,10 @@ class _ChangeHead(nn.Module):
         self.answer = nn.Conv2d(width, 2, 1)
 
     def forward(self, feat_b: Tensor, feat_a: Tensor, surf_b: Tensor, surf_a: Tensor) -> Tensor:
-        margins = torch.cat([structure_margin(surf_b), structure_margin(surf_a)], dim=1)
-        x = self.mix(torch.cat([feat_b, feat_a, feat_a - feat_b, margins.to(feat_b.dtype)], dim=1))
+        margins = torch.cat([structure_margin(surf_b), structure_margin(surf_a)], dim=1).to(feat_b.dtype)
+        if feat_b.is_contiguous(memory_format=torch.channels_last):  # else all of it is copied into that order
+            margins = margins.contiguous(memory_format=torch.channels_last)
+        x = self.mix(torch.cat([feat_b, feat_a, feat_a - feat_b, margins], dim=1))
         x = x + self.near(x)
         x = x + self.wide(x)
         return self.answer(x)  # type: ignore[no-any-return]
@@ -196,5 +201,6 @@ def _separable(width: int, kernel: int) -> nn.Sequential:
     )
 
 
-def _resized(x: Tensor, size: torch.Size) -> Tensor:
+def resized(x: Tensor, size: torch.Size) -> Tensor:
+    """Maps (N, C, h, w) brought to another size, bilinearly."""
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)

@@ -26,8 +26,8 @@ from cvpipe.folders import written_whole
 
 LOG = logging.getLogger(__name__)
 
-#: Goes up when entries are written in another form.
-FORMAT = 1
+#: Goes up when entries are written in another form, or the trunk adds up in another order.
+FORMAT = 2
 
 #: When entries take more than they may, the oldest go until this share of it is left: not one for each new one.
 KEPT_SHARE = 0.9
