@@ -5,6 +5,7 @@ remote       rasters behind https:// and s3:// addresses: settings, bytes, and r
 stac         scenes as STAC items, and scenes out of other people's items, collections and APIs
 scenes       a file or an address → its facts for the catalogue
 reading      a scene on a grid → `Patch`
+readers      scenes kept open, for one thread
 mosaic       several scenes of one day read as one
 pairing      two scenes → the one grid they are compared on
 alignment    two patches → how far the later one lies off
@@ -32,6 +33,7 @@ from cvpipe.imagery.mosaic import MosaicReader
 from cvpipe.imagery.pairing import ALIGNMENT_MARGIN_M, common_grid, site_grid
 from cvpipe.imagery.quality import Quality, judge, quality_of, usable
 from cvpipe.imagery.radiometry import matched
+from cvpipe.imagery.readers import SceneReaders
 from cvpipe.imagery.reading import Patch, SceneReader
 from cvpipe.imagery.scenes import acquired_from_name, content_hash, describe
 from cvpipe.imagery.surface_maps import keep_surfaces, read_surfaces, surface_path
@@ -43,6 +45,7 @@ __all__ = [
     "Patch",
     "Quality",
     "SceneReader",
+    "SceneReaders",
     "acquired_from_name",
     "as_jpeg",
     "common_grid",

@@ -22,7 +22,7 @@ from shapely.geometry.base import BaseGeometry
 from cvpipe.domain import ChangeKind, Scene, Site, Surface
 from cvpipe.errors import SceneError
 from cvpipe.geo import WGS84, Grid, buffered, metric_crs, reproject
-from cvpipe.imagery import MosaicReader, Patch, SceneReader, later_grid, shared_stretch, site_grid, write_jpeg
+from cvpipe.imagery import MosaicReader, Patch, SceneReaders, later_grid, shared_stretch, site_grid, write_jpeg
 from cvpipe.imagery.later import read_later
 from cvpipe.imagery.remote import shown
 from cvpipe.report.epochs import DrawnChange, DrawnRemnant, Epoch, Role, Step
@@ -98,7 +98,7 @@ class Picture:
 
 
 class ChipCutter:
-    """Cuts the pictures of one site after another; every scene is opened once.
+    """Cuts the pictures of one site after another; sites in a row that share a scene find it open.
 
     `folder` receives the JPEG files; `prefix` is its path as the page names it.
     """
@@ -108,7 +108,7 @@ class ChipCutter:
         self._folder = folder
         self._prefix = prefix
         self._open = ExitStack()
-        self._readers: dict[str, SceneReader | SceneError] = {}
+        self._readers = SceneReaders(self._open)
 
     def __enter__(self) -> ChipCutter:
         return self
@@ -133,21 +133,10 @@ class ChipCutter:
 
     def _read(self, site: Site, frame: Grid, epoch: Epoch) -> Patch | SceneError:
         try:
-            mosaic = MosaicReader([self._reader(digest) for digest in epoch.scenes])
+            mosaic = MosaicReader([self._readers(self._scenes[digest]) for digest in epoch.scenes])
             return _read_at(mosaic, site, frame, epoch.steps)
         except SceneError as error:
             return error
-
-    def _reader(self, scene_hash: str) -> SceneReader:
-        if scene_hash not in self._readers:
-            try:
-                self._readers[scene_hash] = self._open.enter_context(SceneReader(self._scenes[scene_hash].uri))
-            except SceneError as error:
-                self._readers[scene_hash] = error
-        found = self._readers[scene_hash]
-        if isinstance(found, SceneError):
-            raise found
-        return found
 
     def _picture(
         self, site: Site, number: int, frame: Grid, epoch: Epoch, pixels: NDArray[np.uint8] | SceneError
