@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,23 @@ def load_average(network: ChangeNetwork, start: Path) -> None:
             network.load_state_dict(_content(start, torch.device("cpu"))["average"])
     except (KeyError, RuntimeError) as error:
         raise _unfit(start, error) from error
+
+
+def released(average: ChangeNetwork, settings: TrainSettings) -> ChangeNetwork:
+    """What a job hands out: the averaged weights, brought `start_share` of the way back to those it started from.
+
+    Between the two lies a network that is nearly as good on the new ground and forgets less of the old (Wortsman et al.
+    2022, "Robust fine-tuning of zero-shot models"; half of the way is their choice where nothing can be measured).
+    """
+    if not settings.start_share or settings.start_network is None:
+        return average
+    between, start = deepcopy(average), deepcopy(average)
+    load_average(start, settings.start_network)
+    with torch.no_grad():
+        for learnt, begun in zip(between.state_dict().values(), start.state_dict().values(), strict=True):
+            if learnt.is_floating_point():  # counters of batches have no mean
+                learnt.lerp_(begun, settings.start_share)
+    return between
 
 
 def averaged_network(start: Path) -> SiameseNetwork:

@@ -28,7 +28,7 @@ from cvpipe.network.losses import IGNORE
 from cvpipe.network.processor import tune_allocator
 from cvpipe.network.public_weights import load_public_encoder
 from cvpipe.train import checkpoints
-from cvpipe.train.checkpoints import State, load_average, network_of
+from cvpipe.train.checkpoints import State, load_average, network_of, released
 from cvpipe.train.leakage import refuse_leaks
 from cvpipe.train.logbook import Logbook, sample_picture
 from cvpipe.train.materials import digest_of, materials_of
@@ -54,7 +54,7 @@ VALIDATION_BATCH = 8
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished or paused job: the averaged network, how far it came, and the last validation figures.
+    """A finished or paused job: the network to release, how far it came, and the last validation figures.
 
     `leads` is False in all processes of a job but one: what follows is that one's to do.
     """
@@ -105,10 +105,11 @@ def train(
         paused = fabric.broadcast(clock.is_over()) if minutes is not None else False
         ends = paused or state.step == settings.steps
         if state.step % settings.validate_every == 0 or ends:
-            figures = _figures(state.average, unseen, fabric)
+            network = released(state.average, settings)
+            figures = _figures(network, unseen, fabric)
             if book:
                 row = {"step": state.step, "seconds": round(clock.seconds()), **losses}
-                book.validated(row, figures, _sample(state.average, unseen, fabric))
+                book.validated(row, figures, _sample(network, unseen, fabric))
         if fabric.is_global_zero and (ends or state.step % (settings.save_every or settings.validate_every) == 0):
             state.seconds = clock.seconds()
             checkpoints.save(state, folder / CHECKPOINT, settings, data)
@@ -117,8 +118,8 @@ def train(
     if book:
         figures = figures or book.last(FIGURES)
         book.close()
-    state.average.to("cpu")
-    return Trained(state.average, state.step, state.step >= settings.steps, figures, fabric.is_global_zero)
+    network = released(state.average, settings).to("cpu")
+    return Trained(network, state.step, state.step >= settings.steps, figures, fabric.is_global_zero)
 
 
 class _Clock:

@@ -156,9 +156,9 @@ class TrainSettings(Settings):
 
     `start_encoder` is a file of encoder tensors, `encoder_weights` the published weights of the encoder, which are
     fetched over the network; `start_network` a checkpoint, a bundle's folder or a released bundle's
-    name, and goes over both. `save_every` None:
-    a checkpoint at each validation. `keep_apart` names the sets (descriptions, or folders of such) whose pictures must
-    not be learnt from.
+    name, and goes over both; `start_share` is its share in the weights that are released (`checkpoints.released`).
+    `save_every` None: a checkpoint at each validation. `keep_apart` names the sets (descriptions, or folders of such)
+    whose pictures must not be learnt from.
     """
 
     name: str
@@ -166,6 +166,7 @@ class TrainSettings(Settings):
     start_encoder: Path | None = None
     encoder_weights: Literal["public"] | None = None
     start_network: Path | None = None
+    start_share: Share = 0.0
     gsd_m: Positive = 0.3
     tile_px: Annotated[int, Field(ge=64, multiple_of=32)] = 512
     sources: tuple[Annotated[Source, Field(discriminator="kind")], ...] = Field(min_length=1)
@@ -195,6 +196,12 @@ class TrainSettings(Settings):
     validation_pairs: Annotated[int, Field(ge=8)] = 96
     save_every: Annotated[int, Field(ge=1)] | None = None
     trainer: TrainerSettings = Field(default_factory=TrainerSettings)
+
+    @model_validator(mode="after")
+    def _starts_somewhere(self) -> Self:
+        if self.start_share and self.start_network is None:
+            raise ValueError("start_share is a share of start_network, which is not named")
+        return self
 
     @property
     def recipe(self) -> dict[str, object]:

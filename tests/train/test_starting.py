@@ -61,6 +61,30 @@ def test_a_bundle_is_trained_further(raw_settings: dict[str, Any], tmp_path: Pat
     assert torch.equal(further.network.state_dict()[stem], read_module(tmp_path / "bundle").state_dict()[stem])
 
 
+def test_what_is_released_lies_between_what_was_learnt_and_where_it_began(
+    raw_settings: dict[str, Any], tmp_path: Path
+) -> None:
+    train(job(raw_settings, steps=2), tmp_path / "first", device=CPU)
+    further = {"steps": 4, "start_network": str(tmp_path / "first" / CHECKPOINT)}
+    learnt = train(job(raw_settings, **further), tmp_path / "learnt", device=CPU)
+    between = train(job(raw_settings, **further, start_share=0.25), tmp_path / "between", device=CPU)
+    start = averaged_network(tmp_path / "first" / CHECKPOINT).state_dict()
+    for key, value in between.network.state_dict().items():
+        end = learnt.network.state_dict()[key]
+        expected = start[key] * 0.25 + end * 0.75 if value.is_floating_point() else end
+        assert torch.allclose(value, expected, atol=1e-6), key
+    head = "change_head.answer.weight"
+    mixed = between.network.state_dict()[head]
+    assert not torch.equal(mixed, learnt.network.state_dict()[head])
+    again = train(job(raw_settings, **further, start_share=0.25), tmp_path / "between", device=CPU)
+    assert torch.equal(again.network.state_dict()[head], mixed), "a finished job asked again"
+
+
+def test_a_share_of_no_start_is_refused(raw_settings: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="start_network, which is not named"):
+        job(raw_settings, start_share=0.5)
+
+
 def test_a_checkpoint_is_asked_with_its_own_design(raw_settings: dict[str, Any], tmp_path: Path) -> None:
     train(job(raw_settings, steps=1), tmp_path / "job", device=CPU)
     network = averaged_network(tmp_path / "job" / CHECKPOINT)
