@@ -27,7 +27,7 @@ from cvpipe.imagery.remote import shown
 from cvpipe.report import figures
 from cvpipe.report.charts import Series, chart
 from cvpipe.report.chips import Picture
-from cvpipe.report.content import Between, Content, SiteContent, reasons_of
+from cvpipe.report.content import Between, Content, SiteContent, Totals, reasons_of
 from cvpipe.report.current import Standing
 from cvpipe.report.epochs import HowCompared, how_compared
 from cvpipe.report.figures import AreaUnit, ledger_areas, measured_areas
@@ -200,6 +200,7 @@ class Pages:
             measured=self._measured,
             between=self._between,
             estimated=_estimated,
+            notes=lambda totals: _notes(totals, words),
             scoped=words.scoped(content.scope),
             charts=self._charts,
             claim_kinds=list(ClaimKind),
@@ -294,8 +295,7 @@ def _line(question: Question, standing: Standing, words: Words) -> Line:
     dates = f"{record.before_date} → {record.after_date}" if record.before_date and record.after_date else ""
     text = explain(verdict, words.lang)
     if standing.unseen_since:
-        gap = "" if words.lang == "zh" else " "
-        text += gap + words.last_answer_stands.format(date=standing.unseen_since)
+        text = words.sentences((text, words.last_answer_stands.format(date=standing.unseen_since)))
     return Line(look, _MARKS[look], _unbroken(text), dates)
 
 
@@ -368,6 +368,14 @@ def _unanswered(page: SiteContent, words: Words) -> str:
     asked = separator.join(words.question(verdict.question) for verdict in page.unanswered)
     why = separator.join(REASONS[reason][words.lang] for reason in reasons_of(page))
     return f"{asked}：{why}" if words.lang == "zh" else f"{asked}: {why}."
+
+
+def _notes(totals: Totals, words: Words) -> list[str]:
+    """What is to be known of the figures on top."""
+    said = [words.provisional_of.format(count=figures.count(totals.provisional))] if totals.provisional else []
+    if totals.removed_between or totals.green_between:
+        said.append(words.interval_note)
+    return [*said, words.seen_from_above]
 
 
 def _claimed(content: Content) -> list[tuple[str, list[int]]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from cvpipe.assess.naming import Names
@@ -125,7 +125,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "digest": ("Content hash", "内容摘要"),
     "rules": ("Rules", "规则版本"),
     "bundle": ("Model bundle", "模型包"),
-    "made_with": ("Made with cvpipe", "由 cvpipe 生成，版本"),
+    "made_with": ("Made with cvpipe {version}, {day}.", "由 cvpipe {version} 于 {day} 生成。"),
     "assessed_sites": ("Sites assessed", "已评估点位"),
     "batch": ("Batch", "批次"),
     "campaign": ("Campaign", "专项行动"),
@@ -155,7 +155,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "nothing_overdue": ("No site is overdue.", "暂无逾期点位。"),
     "rebounds": ("Rebound", "反弹点位"),
     "since": ("Seen since", "发现日期"),
-    "area": ("Area", "面积"),
+    "area_m2": ("Area, m²", "面积（平方米）"),
     "last_seen": ("Last seen", "最近影像"),
     "nothing_back": ("No structure has come back.", "暂无反弹点位。"),
     "contradicted": ("Claims that the pictures contradict", "台账与影像不一致"),
@@ -176,6 +176,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "pace_people": ("People", "核查人数"),
     "pace_week": ("A week, of late", "近期每周"),
     "pace_median": ("Median time for one", "单项用时中位数"),
+    "pace_median_s": ("Median time for one, s", "单项用时中位数（秒）"),
     "pace_agreement": ("Same answer as the machine", "与系统判定一致"),
     "pace_waiting": ("Sites that wait", "待核查点位"),
     "pace_weeks": ("Weeks left at this pace", "按此进度尚需周数"),
@@ -348,7 +349,12 @@ class Words(Names):
     def decided_in_words(self, entry: Entry[Decision]) -> str:
         """What a person answered, and when."""
         said = entry.value
-        return f"{self.question(said.question)}: {self.outcome(said.verdict)} ({entry.at.date()})"
+        asked, answer, day = self.question(said.question), self.outcome(said.verdict), entry.at.date()
+        return f"{asked}：{answer}（{day}）" if self.lang == "zh" else f"{asked}: {answer} ({day})"
+
+    def sentences(self, texts: Iterable[str]) -> str:
+        """Sentences one after another; Chinese ones need no space between them."""
+        return ("" if self.lang == "zh" else " ").join(texts)
 
     def review_reason(self, reason: str) -> str:
         """One of the reviewers' short list; any other text as it is."""

@@ -5,6 +5,7 @@ Written row by row, so that ten thousand sites take no more memory than one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -70,6 +71,10 @@ _GUARDED_SIGNS = ("=", "+", "-", "@", "#", "\t")
 
 _HEAD_FONT, _HEAD_FILL = Font(bold=True), PatternFill("solid", fgColor="E8ECEA")
 _HEAD_PLACE = Alignment(wrap_text=True, vertical="center")
+_FIGURE_HEAD_PLACE = Alignment(wrap_text=True, vertical="center", horizontal="right")
+
+#: Characters across A4 laid crosswise: about 6 points high, which is the least that people read.
+_PAPER_CHARACTERS = 220
 
 
 def write_workbook(content: Content, path: Path, words: Words, unit: AreaUnit) -> None:
@@ -112,7 +117,7 @@ def sheets(content: Content, words: Words, unit: AreaUnit) -> Iterator[Sheet]:
         words.sheet_rebound,
         content.rebounds,
         words,
-        (Column(words.since, Kind.DAY), Column(f"{words.area} m²", Kind.COUNT), Column(words.last_seen, Kind.DAY)),
+        (Column(words.since, Kind.DAY), Column(words.area_m2, Kind.COUNT), Column(words.last_seen, Kind.DAY)),
         lambda page: (
             page.state.rebound_since,
             page.state.rebound_m2,
@@ -130,18 +135,26 @@ def _write(workbook: Any, sheet: Sheet) -> None:
     page.freeze_panes = "B2"
     page.auto_filter.ref = f"A1:{get_column_letter(len(sheet.columns))}{sheet.count + 1}"
     page.print_title_rows, page.page_setup.orientation = "1:1", "landscape"
-    page.page_setup.paperSize, page.page_setup.fitToWidth, page.page_setup.fitToHeight = 9, 1, 0
+    page.page_setup.paperSize, page.page_setup.fitToHeight = 9, 0
+    page.page_setup.fitToWidth, page.print_title_cols = _pages_wide(sheet), "A:A"
     page.sheet_properties.pageSetUpPr.fitToPage = True
     for number, column in enumerate(sheet.columns, start=1):
         page.column_dimensions[get_column_letter(number)].width = column.width
-    page.append([_head(page, column.heading) for column in sheet.columns])
+    page.append([_head(page, column) for column in sheet.columns])
     for row in sheet.rows:
         page.append([_cell(page, column.kind, value) for column, value in zip(sheet.columns, row, strict=True)])
 
 
-def _head(page: Any, heading: str) -> Any:
-    cell = WriteOnlyCell(page, heading)
-    cell.font, cell.fill, cell.alignment = _HEAD_FONT, _HEAD_FILL, _HEAD_PLACE
+def _pages_wide(sheet: Sheet) -> int:
+    """Sheets of paper side by side on which a table can still be read; its first column is repeated on each."""
+    return max(1, math.ceil(sum(column.width for column in sheet.columns) / _PAPER_CHARACTERS))
+
+
+def _head(page: Any, column: Column) -> Any:
+    """A heading; over figures it stands right, as they do."""
+    cell = WriteOnlyCell(page, column.heading)
+    cell.font, cell.fill = _HEAD_FONT, _HEAD_FILL
+    cell.alignment = _HEAD_PLACE if column.kind is Kind.TEXT else _FIGURE_HEAD_PLACE
     return cell
 
 
@@ -274,14 +287,14 @@ def _tidy(value: float) -> float:
 
 
 def _sites(content: Content, words: Words, measured: Areas) -> Sheet:
-    symbol = measured.symbol
+    symbol, metres = measured.symbol, ledger_areas(AreaUnit.M2, words.lang).symbol
     columns = (
         *_site_columns(words),
         Column(words.community, width=16),
         Column(words.batch, width=14),
         Column(words.due, Kind.DAY, 12),
-        Column(f"{words.land} m²", Kind.COUNT),
-        Column(f"{words.building} m²", Kind.COUNT),
+        Column(f"{words.land} {metres}", Kind.COUNT),
+        Column(f"{words.building} {metres}", Kind.COUNT),
         Column(words.observed, width=13),
         Column(words.how_sure, width=28),
         *(Column(words.question(question), width=14) for question in Question),
@@ -333,7 +346,7 @@ def _site_row(page: SiteContent, words: Words, measured: Areas) -> tuple[Any, ..
         page.state.last_seen,
         _joined((words.decided_in_words(entry) for entry in page.decisions), words),
         _joined((words.concern(concern) for concern in page.concerns), words),
-        " ".join(explain(standing.verdict, words.lang) for standing in page.standings.values()),
+        words.sentences(explain(standing.verdict, words.lang) for standing in page.standings.values()),
     )
 
 
@@ -390,7 +403,7 @@ def _pace(content: Content, words: Words) -> Sheet:
         (words.pace_waiting, pace.waiting),
         (words.pace_week, pace.per_week),
         (words.pace_weeks, pace.weeks_left),
-        (f"{words.pace_median}, s", pace.median_s),
+        (words.pace_median_s, pace.median_s),
         (words.pace_agreement, _Share.of(pace.agreement)),
         *((f"{words.month} {month:%Y-%m}", number) for month, number in pace.per_month),
     ]  # fmt: skip

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,16 +11,13 @@ import pytest
 from cvpipe.domain import Outcome
 from cvpipe.ledger import Ledger, Workspace
 from cvpipe.review.pages import static_folder
+from tests.browsing import barriers, browser
 from tests.review.drawn_district import PASSWORD
 from tests.review.served import Server, serving
 from tests.review.test_site_work import photo
 from tests.review.test_surfaces import keep as keep_surfaces_of
 
 pytestmark = pytest.mark.browser
-
-#: Where Chromium is: as the variable CHROMIUM says, else where distributions put it.
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
-AXE = Path(__file__).parents[2] / "cvpipe" / "review" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 
 #: The machine may be busy with other tests.
 PATIENCE_MS = 60_000
@@ -32,15 +26,10 @@ PATIENCE_MS = 60_000
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
     """A headless browser for all tests of this file."""
-    playwright = pytest.importorskip("playwright.sync_api")
-    if CHROMIUM is None:
-        pytest.skip("no Chromium on this machine; name one in the variable CHROMIUM")
     if not (static_folder() / "vendor" / "map.js").is_file():
         pytest.skip("the map library is not bundled (make web)")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+    with browser() as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -240,21 +229,12 @@ def test_the_single_keys_are_switched_off_by_the_keyboard_too(chromium: Any, ser
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_have_no_serious_barrier(chromium: Any, server: Server, scheme: str) -> None:
-    if not AXE.is_file():
-        pytest.skip("axe-core is not installed (npm ci in cvpipe/review/web)")
     assert _barriers_of_form(chromium, server, scheme) == []
     ada = Reader(chromium, server.address, "ada", color_scheme=scheme, bypass_csp=True)
     for path in ("/review", "/sites", "/overview", "/candidates", "/visits", "/people", "/site?code=S-03"):
         ada.page.goto(server.address + path)
         ada.page.wait_for_load_state("networkidle")
-        assert _barriers(ada.page) == [], path
-
-
-def _barriers(page: Any) -> list[Any]:
-    """Serious findings of axe-core on the page that is open."""
-    page.add_script_tag(path=str(AXE))
-    found = page.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")["violations"]
-    return [(v["id"], [n["html"] for n in v["nodes"]][:3]) for v in found if v["impact"] in ("serious", "critical")]
+        assert barriers(ada.page) == [], path
 
 
 def _barriers_of_form(chromium: Any, server: Server, scheme: str) -> list[Any]:
@@ -262,7 +242,7 @@ def _barriers_of_form(chromium: Any, server: Server, scheme: str) -> list[Any]:
     context = chromium.new_context(color_scheme=scheme, bypass_csp=True)
     page = context.new_page()
     page.goto(f"{server.address}/login")
-    found = _barriers(page)
+    found = barriers(page)
     context.close()
     return found
 
