@@ -15,10 +15,11 @@ from cvpipe.errors import CvpipeError
 
 def main() -> None:
     """Run one command; every error of our tree becomes one line on stderr and an exit code."""
+    console.soften()
     try:
         app()
     except CvpipeError as error:
-        console.err.print(f"cvpipe: {error}", soft_wrap=True, markup=False)
+        console.refuse(error)
         sys.exit(error.exit_code)
 
 

@@ -13,6 +13,7 @@ import typer
 
 from cvpipe.cli import console
 from cvpipe.cli.detect import Device
+from cvpipe.cli.tongue import said
 from cvpipe.errors import UsageError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def demo(
     (out / MARKER).write_text(json.dumps(_plain(sites, clock), indent=2) + "\n", encoding="utf-8")
     _tell(sites, clock)
     for label, path in (("ledger", workspace.ledger_path), ("report", report), ("truth", district.truth)):
-        console.out.print(f"{label:7}{path}", soft_wrap=True, markup=False)
+        console.as_it_is(f"{said(label):7}{path}")
 
 
 def _make_room(out: Path) -> None:
@@ -108,17 +109,18 @@ def _tell(sites: list[SiteComparison], clock: _Clock) -> None:
             within = sum(abs(e) <= 0.15 for e in errors)
             console.out.print(
                 f"{label} area: {within} of {len(errors)} sites within 15 % of the truth, "
-                f"median error {middle:.0%}, worst {worst:+.0%}"
+                f"median error {middle:.0%}, worst {worst:+.0%}",
+                soft_wrap=True,
             )
     console.print_table("Time", ("step", "seconds"), [*clock.laps, ("together", clock.total)])
 
 
 def _answers(site: SiteComparison) -> str:
-    return ", ".join(f"{q.value} {o}" for q, o in site.found.items())
+    return ", ".join(f"{said(q.value)} {said(o.replace('_', ' '))}" for q, o in site.found.items())
 
 
 def _differences(site: SiteComparison) -> str:
-    return "; ".join(f"{q.value} is {site.expected[q]}" for q in site.wrong)
+    return "; ".join(f"{said(q.value)} {said(site.expected[q].replace('_', ' '))}" for q in site.wrong)
 
 
 def _plain(sites: list[SiteComparison], clock: _Clock) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from cvpipe.cli import console
+from cvpipe.cli.tongue import said
 from cvpipe.cli.workspace import JsonOption, WorkspaceOption
 from cvpipe.errors import RunFailedError
 
@@ -40,9 +41,9 @@ def doctor(
         checks.append(check)
         if as_json:
             continue
-        console.out.print(f"{MARKS[check.health]} {check.name:12}{check.found}", soft_wrap=True, markup=False)
+        console.as_it_is(f"{MARKS[check.health]} {check.name:12}{said(check.found)}")
         if check.remedy:
-            console.out.print(f"   {'':12}→ {check.remedy}", soft_wrap=True, markup=False)
+            console.as_it_is(f"   {'':12}→ {said(check.remedy)}")
     if as_json:
         console.print_json([asdict(check) for check in checks])
     problems = [check.name for check in checks if check.health is Health.PROBLEM]

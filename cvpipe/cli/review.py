@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from cvpipe.cli import console
+from cvpipe.cli.tongue import said
 from cvpipe.cli.workspace import JsonOption, WorkspaceOption
 from cvpipe.errors import UsageError
 
@@ -77,7 +78,7 @@ def review(
         time_zone=settings.time_zone,
     )
     with place.ledger() as ledger:
-        serve(ledger, place.folder, options, lambda address: print(f"review at {address}", flush=True))
+        serve(ledger, place.folder, options, _tell_address)
 
 
 @app.command("add-user")
@@ -132,8 +133,13 @@ def users(as_json: JsonOption = False, workspace: WorkspaceOption = Path()) -> N
     console.print_table("accounts", ["name", "role", "active"], [(a.name, a.role.value, a.active) for a in found])
 
 
+def _tell_address(address: str) -> None:
+    """At once, also into a pipe: whoever started the page waits for this line."""
+    print(said(f"review at {address}"), flush=True)
+
+
 def _password(from_stdin: bool) -> str:
     if from_stdin:
         return sys.stdin.readline().rstrip("\n")
-    answer: str = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    answer: str = typer.prompt(said("Password"), hide_input=True, confirmation_prompt=True)
     return answer

@@ -130,7 +130,7 @@ def _chosen(ledger: Ledger, number: int | None) -> Entry[Sample]:
 
 
 def _row(one: Estimate) -> tuple[object, ...]:
-    interval = None if one.low is None or one.high is None else f"{_figure(one.low, one)} to {_figure(one.high, one)}"
+    interval = None if one.low is None or one.high is None else f"{_figure(one.low, one)} – {_figure(one.high, one)}"
     remark = f"too few checked: {', '.join(one.wanting)}" if one.wanting else None
     if one.undetected is not None:
         remark = f"no error found; up to {one.undetected:.0%} could be otherwise"

@@ -9,6 +9,7 @@ import typer
 
 from cvpipe.cli import console, site_check, site_files, site_life
 from cvpipe.cli.site_life import CodeArgument
+from cvpipe.cli.tongue import language
 from cvpipe.cli.workspace import JsonOption, WorkspaceOption
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def list_sites(
 
 def show(code: CodeArgument, workspace: WorkspaceOption = Path(), as_json: JsonOption = False) -> None:
     """Show all that the ledger holds of one site."""
+    from cvpipe.assess import explain
     from cvpipe.ledger import Workspace
 
     with Workspace.open(workspace).ledger() as ledger:
@@ -67,7 +69,7 @@ def show(code: CodeArgument, workspace: WorkspaceOption = Path(), as_json: JsonO
     plain["retained"] = plain["retained"] and f"{plain['retained']['type']}, see --json"
     console.print_table(f"Site {code}", ("field", "value"), plain.items())
     if records:
-        verdicts = [(v.question, v.outcome, v.explanation) for v in records[-1].assessment.verdicts]
+        verdicts = [(v.question, v.outcome, explain(v, language())) for v in records[-1].assessment.verdicts]
         title = f"Last assessment: {records[-1].before_date} → {records[-1].after_date}"
         console.print_table(title, ("question", "outcome", "as seen from above"), verdicts)
 

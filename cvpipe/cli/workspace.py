@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from cvpipe.cli import console
+from cvpipe.cli.tongue import said
 from cvpipe.shipped import shipped
 
 #: What `--copy-rules` copies.
@@ -58,8 +59,8 @@ def init(
 
 def _asked() -> tuple[str, int | None]:
     """Name and target of the campaign; Enter leaves both open, `cvpipe.yaml` takes them later."""
-    name = str(typer.prompt("Name of the campaign (Enter: none)", default="", show_default=False))
-    sites = int(typer.prompt("Sites that it is to complete (0: no target)", default=0, type=int))
+    name = str(typer.prompt(said("Name of the campaign (Enter: none)"), default="", show_default=False))
+    sites = int(typer.prompt(said("Sites that it is to complete (0: no target)"), default=0, type=int))
     return name, sites if sites > 0 else None
 
 
