@@ -25,7 +25,8 @@ from cvpipe.imagery.radiometry import matched
 from cvpipe.imagery.reading import Patch
 from cvpipe.network.bundle import load_bundle
 from cvpipe.settings import Light
-from cvpipe.train.evaluation import Answer, Method, NetworkMethod, evaluate
+from cvpipe.train.answers import Answer, Method, NetworkMethod
+from cvpipe.train.evaluation import evaluate
 from cvpipe.train.folders import read_dataset
 from cvpipe.train.scoreboard import markdown
 

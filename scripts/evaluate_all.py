@@ -19,12 +19,14 @@ from pathlib import Path
 
 from cvpipe.errors import DatasetError, UsageError
 from cvpipe.network.bundle import load_bundle
+from cvpipe.train.answers import Method, NetworkMethod
 from cvpipe.train.baselines import all_baselines
-from cvpipe.train.evaluation import Evaluation, Method, NetworkMethod, evaluate
+from cvpipe.train.evaluation import evaluate
 from cvpipe.train.evaluation_report import REPORT, robustness_table, write_report
 from cvpipe.train.folders import Dataset, read_dataset
 from cvpipe.train.robustness import Robustness, pooled, robustness
 from cvpipe.train.scoreboard import area_table, as_markdown, calibration_table, domain_table, markdown, write_json
+from cvpipe.train.scores import Evaluation
 
 DESCRIPTIONS = Path(__file__).resolve().parents[1] / "configs" / "datasets"
 

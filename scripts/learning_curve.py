@@ -30,12 +30,14 @@ from cvpipe.domain import Surface
 from cvpipe.errors import DatasetError, UsageError
 from cvpipe.network.bundle import Network, checked_settings, find_bundle, load_bundle
 from cvpipe.settings import read_settings
-from cvpipe.train.evaluation import NetworkMethod, evaluate, main_target
+from cvpipe.train.answers import NetworkMethod
+from cvpipe.train.evaluation import evaluate
 from cvpipe.train.folders import Dataset, LabelledPicture, read_dataset, read_label, targets_of
 from cvpipe.train.loop import train
 from cvpipe.train.metrics import Figures, figures
 from cvpipe.train.pictures import read_rgb
 from cvpipe.train.scoreboard import Table, as_markdown, write_json
+from cvpipe.train.scores import main_target
 from cvpipe.train.settings import DrawnSource, LabelledSource, LedgerSource, Source, TrainSettings
 
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"

@@ -14,9 +14,10 @@ from cvpipe.errors import UsageError
 from cvpipe.shipped import config_file
 
 if TYPE_CHECKING:
-    from cvpipe.train.evaluation import Evaluation, Method
+    from cvpipe.train.answers import Method
     from cvpipe.train.folders import Dataset
     from cvpipe.train.robustness import Robustness
+    from cvpipe.train.scores import Evaluation
 
 
 def register(app: typer.Typer) -> None:
@@ -41,8 +42,8 @@ def evaluate(
 ) -> None:
     """Measure a bundle on labelled pictures, next to image difference."""
     from cvpipe.network.bundle import load_bundle
+    from cvpipe.train.answers import NetworkMethod
     from cvpipe.train.baselines import all_baselines
-    from cvpipe.train.evaluation import NetworkMethod
     from cvpipe.train.folders import read_dataset
 
     if json_file is not None and not json_file.resolve().parent.is_dir():

@@ -95,7 +95,8 @@ def promote(
 ) -> None:
     """Install a candidate if it is not worse than the current bundle on the same pictures; the old one is kept."""
     from cvpipe.network.bundle import find_bundle, load_bundle
-    from cvpipe.train.evaluation import NetworkMethod, evaluate
+    from cvpipe.train.answers import NetworkMethod
+    from cvpipe.train.evaluation import evaluate
     from cvpipe.train.promotion import compare_bundles, install
 
     source, place = find_bundle(candidate), find_bundle(current)

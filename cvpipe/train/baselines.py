@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from cvpipe.domain import Surface
 from cvpipe.imagery.reading import Patch
-from cvpipe.train.evaluation import Answer, Method
+from cvpipe.train.answers import Answer, Method
 from cvpipe.train.folders import STRUCTURE_KINDS
 from cvpipe.train.metrics import Mask
 

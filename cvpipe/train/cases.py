@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpipe.train.evaluation import LabelledPair, Method, MethodScore, PictureScore, answer_to, carried
+from cvpipe.train.answers import Method, answer_to, carried
+from cvpipe.train.evaluation import LabelledPair
 from cvpipe.train.folders import Dataset, Target
 from cvpipe.train.metrics import IGNORE, Mask, figures
+from cvpipe.train.scores import MethodScore, PictureScore
 
 Pixels = NDArray[np.uint8]
 

@@ -18,13 +18,14 @@ import cv2
 import cvpipe
 from cvpipe.folders import OutputFolder
 from cvpipe.train import scoreboard
+from cvpipe.train.answers import Method
 from cvpipe.train.cases import cases_of, draw_case
 from cvpipe.train.charts import SHARE, Axis, Curve, line_chart
-from cvpipe.train.evaluation import Evaluation, Method, MethodScore, Reliabilities, main_target
 from cvpipe.train.folders import Target
 from cvpipe.train.reliability import BINS, UNSURE, Reliability
 from cvpipe.train.robustness import UNITS, Point, Robustness, pooled
 from cvpipe.train.scoreboard import Table
+from cvpipe.train.scores import Evaluation, MethodScore, Reliabilities, main_target
 
 HTML, MARKDOWN, JSON, PICTURES = "index.html", "report.md", "figures.json", "pictures"
 

@@ -19,8 +19,8 @@ import numpy as np
 
 from cvpipe.errors import UsageError
 from cvpipe.network.bundle import load_bundle
-from cvpipe.train.evaluation import Evaluation, MethodScore, main_target
 from cvpipe.train.metrics import LEVEL, Figures, Interval, Tally, figures, paired_draws, paired_intervals
+from cvpipe.train.scores import Evaluation, MethodScore, main_target
 
 #: What the name of the bundle that was replaced ends in.
 PREVIOUS = "-previous"

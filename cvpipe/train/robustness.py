@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from cvpipe.train.answers import Method
 from cvpipe.train.disturbance import Disturbance
-from cvpipe.train.evaluation import Evaluation, Method, evaluate, main_target
+from cvpipe.train.evaluation import evaluate
 from cvpipe.train.folders import Dataset, Provenance
 from cvpipe.train.metrics import Tally, figures
+from cvpipe.train.scores import Evaluation, main_target
 
 #: Levels of each disturbance. Shifts in pixels of the method, blur too (standard deviation); gamma: exponent; haze:
 #: share of air light; JPEG: quality.

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cvpipe.train.evaluation import Evaluation, MethodScore, main_target
 from cvpipe.train.folders import Provenance, Target
 from cvpipe.train.metrics import (
     LEVEL,
@@ -19,6 +18,7 @@ from cvpipe.train.metrics import (
     Tally,
     figures,
 )
+from cvpipe.train.scores import Evaluation, MethodScore, main_target
 
 Row = tuple[str, ...]
 

@@ -16,7 +16,7 @@ from PIL import Image
 from cvpipe.cli import main
 from cvpipe.errors import DatasetError
 from cvpipe.geo import Grid
-from cvpipe.train.evaluation import carried
+from cvpipe.train.answers import carried
 from cvpipe.train.folders import read_dataset
 from tests.detect.networks import PaintedNetwork
 

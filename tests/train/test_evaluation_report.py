@@ -14,8 +14,8 @@ import pytest
 
 from cvpipe.cli import main
 from cvpipe.train import robustness as robustness_module
+from cvpipe.train.answers import NetworkMethod
 from cvpipe.train.charts import SHARE, Axis, Curve, line_chart
-from cvpipe.train.evaluation import NetworkMethod
 from cvpipe.train.folders import read_dataset
 from cvpipe.train.robustness import Robustness, pooled, robustness, trials_of
 from tests.detect.networks import PaintedNetwork

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from cvpipe.errors import BundleError, UsageError
-from cvpipe.train.evaluation import Evaluation, MethodScore, PictureScore
 from cvpipe.train.folders import STRUCTURE_KINDS, Dataset, LabelSettings, Provenance, Target
 from cvpipe.train.metrics import tally
 from cvpipe.train.promotion import PREVIOUS, compare_bundles, install
+from cvpipe.train.scores import Evaluation, MethodScore, PictureScore
 
 TARGET = Target("structure change", changes=STRUCTURE_KINDS)
 
