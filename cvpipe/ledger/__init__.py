@@ -7,7 +7,8 @@ read_sites  a file of sites, with the rows that were refused; write_sites and ot
 
 from cvpipe.ledger.exchange.delimited import guarded
 from cvpipe.ledger.exchange.exporting import write_changes, write_sites, write_surfaces
-from cvpipe.ledger.exchange.reading import ColumnRead, Notice, SitesFile, read_sites
+from cvpipe.ledger.exchange.reading import read_sites
+from cvpipe.ledger.exchange.sites_file import ColumnRead, Notice, SitesFile
 from cvpipe.ledger.exchange.writing import WrittenFiles
 from cvpipe.ledger.ledger import Ledger
 from cvpipe.ledger.map_shift import MapShift
