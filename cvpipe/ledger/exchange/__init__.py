@@ -11,7 +11,10 @@ In: from a file to raw rows, from raw rows to sites.
     persons      data about persons, told by what cells hold
     cells        a cell as a value
     places       many geometries at once into WGS 84
-    reading      rows as sites: taken, or refused with a reason
+    reading      the way in as a whole
+      meanings     what columns are taken for       impersonal  columns and cells about persons left out or refused
+      rows         rows as sites: taken, or refused with a reason
+    sites_file   what is known of a file once it is read
 
 Out: from the ledger's values to one table, from the table to a file.
 
