@@ -235,6 +235,8 @@ def rules_of(site: Site, rules: Rules) -> Rules:
 
     Raises SettingsError for a key that there is not, or a value that cannot be.
     """
+    if not rules.campaigns and not site.plan.rules:
+        return rules
     campaign = rules.batches.get(site.batch, "")
     others = [(f"campaign {campaign}", rules.campaigns.get(campaign, {})), (f"site {site.code}", site.plan.rules)]
     for whose, other in others:

@@ -90,7 +90,7 @@ def run(
     where = Workspace.open(workspace)
     with nullcontext() if dry_run else lease(where.runs), opened(where, options) as job:
         with console.progress("choosing epochs", len(job.sites)) if console.err.is_terminal else nullcontext() as step:
-            plan = plan_opened(job, progress=step)
+            plan = plan_opened(job, progress=step, loads=dry_run)
         swept = pairs_to_sweep(job.choosing.scenes) if sweep else []
         if dry_run:
             speed = speed_of(job.ledger.runs(), job.network.digest, job.device)
@@ -169,7 +169,7 @@ def _print_plan(plan: Plan, speed: Speed, swept: Sequence[tuple[SweepPair, float
         soft_wrap=True,
     )
     console.out.print(
-        f"{load.megapixels:,.1f} Mpx for the network; {load.read_megapixels:,.1f} Mpx to read, up to "
+        f"{load.units:,} looks, one at ground that sites share: {load.megapixels:,.1f} Mpx for the network; {load.read_megapixels:,.1f} Mpx to read, up to "
         f"{load.megabytes:,.0f} MB; about {_duration(speed.seconds(load))} "
         f"({speed.mpx_per_s:.1f} Mpx/s, {speed.basis})",
         soft_wrap=True,

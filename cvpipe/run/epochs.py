@@ -22,6 +22,9 @@ from cvpipe.imagery import Quality
 from cvpipe.imagery.remote import shown
 from cvpipe.run.epoch_rules import EpochRules
 
+Identity = str | tuple[str, ...]
+"""What an epoch shows, by content: the hash of its scene, or of each of several."""
+
 
 @dataclass(frozen=True)
 class Epoch:
@@ -39,13 +42,18 @@ class Epoch:
         """Ground pixel of the coarsest of its scenes, m."""
         return max(scene.gsd_m for scene in self.scenes)
 
-    @property
-    def identity(self) -> str | list[str]:
+    @cached_property
+    def hashes(self) -> tuple[str, ...]:
+        """The content hashes of its scenes, best first."""
+        return tuple(scene.content_hash for scene in self.scenes)
+
+    @cached_property
+    def identity(self) -> Identity:
         """Its part in an idempotency key: the content hash of its scene, or all of them in order of the hashes."""
-        hashes = sorted(scene.content_hash for scene in self.scenes)
+        hashes = tuple(sorted(self.hashes))
         return hashes[0] if len(hashes) == 1 else hashes
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """The file names of its scenes, as people read them."""
         return tuple(name_of(scene) for scene in self.scenes)
@@ -103,7 +111,9 @@ def choose_epochs(site: Site, scenes: Sequence[Scene], rules: EpochRules | None 
 
 
 def cover(outline: BaseGeometry, footprint: BaseGeometry) -> float:
-    """Share (0..1) of an outline that a footprint covers; both in WGS 84."""
+    """Share (0..1) of an outline that a footprint covers, 1 where it holds all of it; both in WGS 84."""
+    if outline.area and footprint.covers(outline):
+        return 1.0
     whole = outline.area
     return float(outline.intersection(footprint).area / whole) if whole else 0.0
 

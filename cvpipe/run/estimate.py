@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cvpipe.imagery import ALIGNMENT_MARGIN_M
 from cvpipe.ledger import RunRecord
-from cvpipe.run.nearby import LEAST_M_PER_DEGREE
+from cvpipe.run.sharing import Ground
 from cvpipe.run.sites import SitePair
 
 #: Taken where no earlier run tells: Mpx of each epoch a second. A cautious figure for two processor cores; the first
@@ -63,14 +62,14 @@ class Speed:
         return load.megapixels / self.mpx_per_s
 
 
-def load_of(pair: SitePair, gsd_m: float, margin_m: float) -> Load:
-    """The load of a pair, from bounding boxes alone; a pair without scenes has none."""
-    if pair.before is None or pair.after is None:
-        return Load(1)
+def load_of(ground: Ground, pair: SitePair, gsd_m: float, margin_m: float) -> Load:
+    """The load of ground that is looked at once, and of one of the pairs that share it."""
+    assert pair.before is not None, "ground is seen at two epochs"
+    assert pair.after is not None
     gsds = [scene.gsd_m for epoch in (pair.before, pair.after) for scene in epoch.scenes]
-    wide = _window_m2(pair, max(margin_m, ALIGNMENT_MARGIN_M))
+    wide = _window_m2(ground, max(margin_m, ALIGNMENT_MARGIN_M))
     read = sum(wide / gsd**2 for gsd in gsds)
-    return Load(1, read / 1e6, _window_m2(pair, margin_m) / gsd_m**2 / 1e6)
+    return Load(1, read / 1e6, _window_m2(ground, margin_m) / gsd_m**2 / 1e6)
 
 
 def speed_of(runs: Iterable[RunRecord], bundle_digest: str, device: str) -> Speed:
@@ -84,10 +83,6 @@ def speed_of(runs: Iterable[RunRecord], bundle_digest: str, device: str) -> Spee
     return Speed(mpx / seconds, f"measured in {len(told)} earlier runs")
 
 
-def _window_m2(pair: SitePair, margin_m: float) -> float:
-    """Area of a site's bounding box with a margin on each side, m²."""
-    left, bottom, right, top = pair.site.geometry.bounds
-    is_area = pair.site.geometry.geom_type in ("Polygon", "MultiPolygon")
-    around = 2 * (margin_m if is_area else margin_m + pair.site.buffer_m)
-    width = (right - left) * LEAST_M_PER_DEGREE * math.cos(math.radians((bottom + top) / 2)) + around
-    return float(width * ((top - bottom) * LEAST_M_PER_DEGREE + around))
+def _window_m2(ground: Ground, margin_m: float) -> float:
+    """Its area with a margin on each side, m²."""
+    return (ground.width_m + 2 * margin_m) * (ground.height_m + 2 * margin_m)

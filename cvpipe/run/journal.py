@@ -44,13 +44,10 @@ class Journal:
 
     @cached_property
     def _facts(self) -> dict[str, Any]:
-        facts, lines = dict[str, Any](), self._lines()
-        for line in lines:
-            try:
-                key, value = json.loads(line)
-                facts[str(key)] = value
-            except (ValueError, TypeError):
-                continue
+        lines = self._lines()
+        facts = _whole(lines)
+        if facts is None:
+            facts = _line_by_line(lines)
         if len(lines) > max(FEW_LINES, MOST_LINES_PER_FACT * len(facts)):
             self._rewrite(facts)
         return facts
@@ -67,3 +64,23 @@ class Journal:
                 part.write_text("".join(f"\n{json.dumps(fact)}" for fact in facts.items()), "utf-8")
         except OSError as error:
             LOG.debug("%s: could not be written anew: %s", self._path, error)
+
+
+def _whole(lines: list[str]) -> dict[str, Any] | None:
+    """The facts of a file in which every line is whole, several times as fast; None for any other."""
+    try:
+        facts = dict(json.loads(f"[{','.join(filter(None, lines))}]"))
+    except (ValueError, TypeError):
+        return None
+    return facts if all(type(key) is str for key in facts) else None
+
+
+def _line_by_line(lines: list[str]) -> dict[str, Any]:
+    facts = dict[str, Any]()
+    for line in lines:
+        try:
+            key, value = json.loads(line)
+            facts[str(key)] = value
+        except (ValueError, TypeError):
+            continue
+    return facts

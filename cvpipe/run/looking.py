@@ -6,22 +6,20 @@ time, and the file may be removed.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from typing import Any
-
-from shapely import to_wkb
 
 from cvpipe.domain import Reason, Scene, Site
 from cvpipe.geo import buffered
-from cvpipe.imagery import MosaicReader, Quality, quality_of
+from cvpipe.imagery import MosaicReader, Quality, SceneReaders, quality_of
 from cvpipe.run.epochs import Look
 from cvpipe.run.journal import Journal
-from cvpipe.run.reading import SceneReaders
+from cvpipe.run.keys import Beginnings, as_json, as_rest
 from cvpipe.run.sites import inside_mask, pair_grid
 
 LOG = logging.getLogger(__name__)
@@ -41,6 +39,7 @@ class Looking:
     gsd_m: float
     margin_m: float
     readers: SceneReaders
+    _sites: Beginnings = field(default_factory=lambda: Beginnings(_site_in_key), repr=False, compare=False)
 
     @classmethod
     def opened(cls, journal: Journal, gsd_m: float, margin_m: float, stack: ExitStack) -> Looking:
@@ -51,16 +50,15 @@ class Looking:
         """What scenes of one day show of a site; None where they cannot be read, which is not remembered."""
 
         def look(scenes: tuple[Scene, ...]) -> Quality | None:
-            key = self._key(site, scenes)
-            known = self.journal.get(key)
+            known = self.known(site, scenes)
             if known is not None:
-                return _quality_of(known)
+                return quality_as_kept(known)
             seen = self._read(site, scenes)
             if seen is None:
                 return None
             plain = _as_plain(seen)
-            self.journal.put(key, plain)
-            return _quality_of(plain)  # rounded, so that a later run chooses by the very same figures
+            self.journal.put(self._key(site, scenes), plain)
+            return quality_as_kept(plain)  # rounded, so that a later run chooses by the very same figures
 
         return look
 
@@ -74,16 +72,27 @@ class Looking:
         inside = inside_mask(buffered(site.geometry, site.buffer_m), patch.grid)
         return quality_of(patch, inside, native_gsd_m=max(scene.gsd_m for scene in scenes))
 
+    def expect(self, sites: Sequence[Site]) -> None:
+        """Make ready to be asked for some sites."""
+        self._sites.expect(sites)
+
+    def known(self, site: Site, scenes: tuple[Scene, ...]) -> dict[str, Any] | None:
+        """What is remembered of a site at scenes of one day (`quality_as_kept`); None where nothing is."""
+        found: dict[str, Any] | None = self.journal.get(self._key(site, scenes))
+        return found
+
     def _key(self, site: Site, scenes: tuple[Scene, ...]) -> str:
-        content = [
-            MEASURE,
-            to_wkb(site.geometry, hex=True),
-            site.buffer_m,
-            [scene.content_hash for scene in scenes],
-            self.gsd_m,
-            self.margin_m,
-        ]
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+        hashes = tuple(scene.content_hash for scene in scenes)
+        return self._sites.key(site, _rest_of_key(hashes, self.gsd_m, self.margin_m))
+
+
+def _site_in_key(site: Site, outline: str) -> str:
+    return f'[{MEASURE}, "{outline}", {as_json(site.buffer_m)}'
+
+
+@lru_cache(maxsize=10_000)
+def _rest_of_key(hashes: tuple[str, ...], gsd_m: float, margin_m: float) -> str:
+    return as_rest([hashes, gsd_m, margin_m])
 
 
 def _as_plain(seen: Quality) -> dict[str, Any]:
@@ -92,6 +101,7 @@ def _as_plain(seen: Quality) -> dict[str, Any]:
     return plain | {"blur": None if math.isnan(seen.blur) else plain["blur"], "reasons": list(seen.reasons)}
 
 
-def _quality_of(plain: dict[str, Any]) -> Quality:
+def quality_as_kept(plain: dict[str, Any]) -> Quality:
+    """What was remembered of an epoch."""
     blur = math.nan if plain["blur"] is None else plain["blur"]
     return Quality(**(plain | {"blur": blur, "reasons": tuple(Reason(reason) for reason in plain["reasons"])}))

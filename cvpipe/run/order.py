@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -14,9 +14,10 @@ from cvpipe.detect import Network
 from cvpipe.domain import Site
 from cvpipe.ledger import Ledger
 from cvpipe.run.engines import Engine, RayOptions
+from cvpipe.run.keys import Beginnings
 from cvpipe.run.patience import Patience
 from cvpipe.run.planning import Choosing, Closings
-from cvpipe.run.sites import SitePair
+from cvpipe.run.sites import SitePair, site_in_key
 from cvpipe.settings import WorkspaceSettings
 
 #: Sites that are planned, worked through and settled together: so many share their questions to the ledger, and no
@@ -58,10 +59,17 @@ class Job:
     choosing: Choosing
     closings: Closings
     patience: Patience
+    _sites_in_keys: Beginnings = field(default_factory=lambda: Beginnings(site_in_key), repr=False)
+
+    def expect(self, sites: Sequence[Site]) -> None:
+        """Make ready to be asked for the epochs and keys of some sites: many at once are cheaper."""
+        self._sites_in_keys.expect(sites)
+        self.choosing.expect(sites)
 
     def key(self, pair: SitePair) -> str:
         """The idempotency key of a pair in this run."""
-        return pair.key(self.network.digest, self.rules_version(pair.site), self.settings.light)
+        version = self.rules_version(pair.site)
+        return pair.key(self.network.digest, version, self.settings.light, self._sites_in_keys)
 
     def rules_version(self, site: Site) -> str:
         """The version of the rules by which a site is judged. Raises SettingsError."""

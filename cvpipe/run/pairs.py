@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 
 from cvpipe.assess.rules import rules_of
 from cvpipe.domain import Site
@@ -11,7 +11,7 @@ from cvpipe.errors import CvpipeError
 from cvpipe.run.epochs import Epochs
 from cvpipe.run.order import Job
 from cvpipe.run.planning import Answers, answers_of, remediation, watch
-from cvpipe.run.sharing import Scale, shared
+from cvpipe.run.sharing import Ground, Scale, each_alone, grounds, shared
 from cvpipe.run.sites import SitePair
 from cvpipe.run.summary import Failure, RunSummary
 
@@ -20,6 +20,7 @@ LOG = logging.getLogger(__name__)
 
 def with_epochs(job: Job, sites: Sequence[Site], failures: list[Failure]) -> Iterator[tuple[Site, Epochs]]:
     """The sites whose rules can be read and whose epochs can be chosen; the others are failures."""
+    job.expect(sites)
     for site in sites:
         try:
             rules_of(site, job.rules)
@@ -71,6 +72,15 @@ def _pending(job: Job, pairs: list[SitePair], summary: RunSummary) -> list[SiteP
 
 def _shared(job: Job, pairs: list[SitePair]) -> list[SitePair]:
     """Known pairs are shared with as well, so that a run that goes on looks at the ground that was begun with."""
-    if job.settings.light != "none":
-        return pairs  # light is matched site by site
-    return shared(pairs, Scale(job.network.gsd_m, job.settings.margin_m, job.network.tile_px))
+    return pairs if job.settings.light != "none" else shared(pairs, _scale(job))
+
+
+def grounds_of(job: Job, pairs: Sequence[SitePair], asked: Container[int]) -> list[Ground]:
+    """The ground that a run looks at once, at least that of the pairs `asked` by number."""
+    if job.settings.light != "none":  # light is matched site by site
+        return each_alone(pairs)
+    return grounds(pairs, _scale(job), asked)
+
+
+def _scale(job: Job) -> Scale:
+    return Scale(job.network.gsd_m, job.settings.margin_m, job.network.tile_px)

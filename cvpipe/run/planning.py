@@ -11,6 +11,7 @@ from functools import cached_property
 from cvpipe.assess.watching import closings, watch_start
 from cvpipe.domain import Outcome, Question, Scene, Site, SiteStatus, StatusMove, Verdict
 from cvpipe.ledger import Entry, Ledger
+from cvpipe.run.alike import AlikeSites
 from cvpipe.run.epoch_rules import EpochRules
 from cvpipe.run.epochs import Epochs, choose_epochs
 from cvpipe.run.looking import Looking
@@ -32,6 +33,13 @@ class Choosing:
     stated: StatedEpochs
     _chosen: dict[str, Epochs] = field(default_factory=dict, repr=False)
 
+    def expect(self, sites: Sequence[Site]) -> None:
+        """Choose for those of some sites that are like each other, at once; `of` knows them then."""
+        fresh = [site for site in sites if site.code not in self._chosen]
+        if fresh and not self.stated:
+            self.looking.expect(fresh)
+            self._chosen.update(self._alike.choices(fresh))
+
     def of(self, site: Site) -> Epochs:
         """What is compared at a site. Raises SceneError where a stated epoch does not fit it."""
         if site.code not in self._chosen:
@@ -42,6 +50,10 @@ class Choosing:
                 near = self._nearby.of(site.geometry, site.buffer_m)
                 self._chosen[site.code] = choose_epochs(site, near, self.rules, look)
         return self._chosen[site.code]
+
+    @cached_property
+    def _alike(self) -> AlikeSites:
+        return AlikeSites(self.scenes, self.rules, self.looking)
 
     @cached_property
     def _nearby(self) -> Nearby:
@@ -93,6 +105,8 @@ def watch(
 
     `keys` are those of the remediation pairs, in order; `closed` are the days on which people closed the site.
     """
+    if not answers and not closed:
+        return []
     demolition = [_demolition(answers.get(key, ())) for key, _ in zip(keys, epochs.pairs, strict=False)]
     by_day = {epoch.acquired: epoch for pair in epochs.pairs for epoch in (pair.before, pair.after)}
     usable = {pair.before.acquired for pair in epochs.pairs}

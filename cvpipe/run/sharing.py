@@ -12,8 +12,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
 
 from cvpipe.detect.prediction import OVERLAP_SHARE, tiles_of
 from cvpipe.domain import Site
@@ -41,35 +45,21 @@ class Scale:
     tile_px: int
 
 
+Identities = tuple[str, ...]
+"""The content hashes of an epoch's scenes, best first."""
+
+
 @dataclass(frozen=True)
-class _Box:
-    """A rectangle in metres from a common origin."""
+class Ground:
+    """Pairs, by their number, that are looked at as one, and how far their sites reach without any margin, m."""
 
-    left: float
-    bottom: float
-    right: float
-    top: float
+    members: tuple[int, ...]
+    width_m: float
+    height_m: float
 
-    def with_(self, other: _Box) -> _Box:
-        return _Box(
-            min(self.left, other.left),
-            min(self.bottom, other.bottom),
-            max(self.right, other.right),
-            max(self.top, other.top),
-        )
 
-    def pixels(self, scale: Scale) -> tuple[int, int]:
-        sides = self.right - self.left, self.top - self.bottom
-        width, height = (math.ceil((side + 2 * scale.margin_m) / scale.gsd_m) for side in sides)
-        return max(width, 1), max(height, 1)
-
-    def cost(self, scale: Scale) -> float:
-        """Of looking at it, in pixels of the network."""
-        width, height = self.pixels(scale)
-        tiles = tiles_of(width, height, scale.tile_px, scale.tile_px // OVERLAP_SHARE)
-        around = 2 * max(ALIGNMENT_MARGIN_M - scale.margin_m, 0) / scale.gsd_m
-        thought = len(tiles) * tiles[0].width * tiles[0].height
-        return thought + ALIGNMENT_PX + READ_PX * (width + around) * (height + around)
+_Box = tuple[float, float, float, float]
+"""Left, bottom, right and top in metres from a common origin."""
 
 
 @dataclass
@@ -81,76 +71,135 @@ class _Group:
 
 def shared(pairs: Sequence[SitePair], scale: Scale) -> list[SitePair]:
     """The pairs with what they share; those that share ground follow each other, the first of them in its old place."""
-    alike = defaultdict[tuple[tuple[str, ...], ...], list[int]](list)
-    for number, pair in enumerate(pairs):
-        if pair.before is not None and pair.after is not None and not pair.site.geometry.is_empty:
-            alike[pair.ground[1:]].append(number)
-    groups = [members for numbers in alike.values() for members in _groups(pairs, numbers, scale)]
-    together = {number: members for members in groups if len(members) > 1 for number in members}
+    several = [ground.members for ground in grounds(pairs, scale) if len(ground.members) > 1]
+    together = {number: members for members in several for number in members}
     out, done = list[SitePair](), set[int]()
     for number in range(len(pairs)):
         if number in done:
             continue
-        members = together.get(number, [number])
+        members = together.get(number, (number,))
         sites = tuple(pairs[n].site for n in members) if len(members) > 1 else ()
         out += [replace(pairs[n], together=sites) for n in members]
         done.update(members)
     return out
 
 
-def _groups(pairs: Sequence[SitePair], numbers: Sequence[int], scale: Scale) -> list[list[int]]:
-    """Members of each group in their own order, whatever the order in which the sites come."""
-    boxes = dict(zip(numbers, _boxes([pairs[n].site for n in numbers]), strict=True))
-    open_, done = list[_Group](), list[_Group]()
-    for number in sorted(numbers, key=lambda n: (_along_curve(boxes[n], scale), pairs[n].site.code)):
-        one = _Group([number], boxes[number], boxes[number].cost(scale))
-        best = max((_joined(group, one, scale) for group in open_), key=lambda found: found[0], default=None)
-        if best is not None and best[0] > 0:
-            _, group, box, cost = best
-            group.members.append(number)
-            group.box, group.cost = box, cost
+def grounds(pairs: Sequence[SitePair], scale: Scale, asked: Container[int] | None = None) -> list[Ground]:
+    """The ground of all pairs that have any, each once; with `asked`, of the same scenes as one of these pairs only."""
+    alike = defaultdict[tuple[Identities, Identities], list[int]](list)
+    for number, pair in enumerate(pairs):
+        if pair.before is not None and pair.after is not None and not pair.site.geometry.is_empty:
+            alike[pair.before.hashes, pair.after.hashes].append(number)
+    found, known = list[Ground](), dict[tuple[str, ...], list[_Group]]()
+    for numbers in alike.values():
+        if asked is not None and not any(number in asked for number in numbers):
             continue
-        open_.append(one)
+        sites = tuple(pairs[n].site.code for n in numbers)
+        if sites not in known:  # other epochs of the same sites go together in the same way
+            known[sites] = _groups([pairs[n].site for n in numbers], scale)
+        for group in known[sites]:
+            left, bottom, right, top = group.box
+            found.append(Ground(tuple(numbers[i] for i in sorted(group.members)), right - left, top - bottom))
+    return found
+
+
+def each_alone(pairs: Sequence[SitePair]) -> list[Ground]:
+    """The ground of pairs that share nothing."""
+    placed = [n for n, p in enumerate(pairs) if p.before and p.after and not p.site.geometry.is_empty]
+    boxes = _boxes([pairs[n].site for n in placed]).tolist() if placed else []
+    return [Ground((n,), box[2] - box[0], box[3] - box[1]) for n, box in zip(placed, boxes, strict=True)]
+
+
+def _groups(sites: Sequence[Site], scale: Scale) -> list[_Group]:
+    """Sites by their number; which go together does not hang on the order in which they come."""
+    table = _boxes(sites)
+    places, boxes = _along_curve(table, scale), [tuple(box) for box in table.tolist()]
+    open_, done, costs = list[_Group](), list[_Group](), _Costs(scale)
+    for number in sorted(range(len(sites)), key=lambda n: (places[n], sites[n].code)):
+        box = boxes[number]
+        alone = costs.of(box)
+        best, joined, cost, saved = None, box, alone, 0.0
+        for group in open_:
+            both = _around(group.box, box)
+            if costs.is_too_large(both):
+                continue
+            of_both = costs.of(both)
+            if group.cost + alone - of_both > saved:
+                best, joined, cost, saved = group, both, of_both, group.cost + alone - of_both
+        if best is not None:
+            best.members.append(number)
+            best.box, best.cost = joined, cost
+            continue
+        open_.append(_Group([number], box, alone))
         if len(open_) > MOST_OPEN:
             done.append(open_.pop(0))
-    return [sorted(group.members) for group in (*done, *open_)]
+    return [*done, *open_]
 
 
-def _joined(group: _Group, one: _Group, scale: Scale) -> tuple[float, _Group, _Box, float]:
-    """What is saved by looking at both as one, and what they then are; nothing where that would be too large."""
-    box = group.box.with_(one.box)
-    if max(box.pixels(scale)) > MOST_PX:
-        return -math.inf, group, box, math.inf
-    cost = box.cost(scale)
-    return group.cost + one.cost - cost, group, box, cost
+def _around(one: _Box, other: _Box) -> _Box:
+    (left, bottom, right, top), (west, south, east, north) = one, other
+    return (  # min and max would be calls, and this is asked some times for each site
+        left if left < west else west,
+        bottom if bottom < south else south,
+        right if right > east else east,
+        top if top > north else north,
+    )
 
 
-def _boxes(sites: Sequence[Site]) -> list[_Box]:
-    """The sites' bounding boxes in metres on one plane, from the middle parallel of them all."""
-    bounds = [site.geometry.bounds for site in sites]
-    middle = (min(b[1] for b in bounds) + max(b[3] for b in bounds)) / 2
+class _Costs:
+    """What looking at a box costs, in pixels of the network; each size is worked out once."""
+
+    def __init__(self, scale: Scale) -> None:
+        self._scale, self._most_m = scale, MOST_PX * scale.gsd_m - 2 * scale.margin_m
+        self._known: dict[tuple[int, int], float] = {}
+
+    def is_too_large(self, box: _Box) -> bool:
+        """For one look."""
+        return box[2] - box[0] > self._most_m or box[3] - box[1] > self._most_m
+
+    def of(self, box: _Box) -> float:
+        """Of a box with its margin."""
+        gsd, around = self._scale.gsd_m, 2 * self._scale.margin_m
+        size = math.ceil((box[2] - box[0] + around) / gsd) or 1, math.ceil((box[3] - box[1] + around) / gsd) or 1
+        if size not in self._known:
+            self._known[size] = _cost(*size, self._scale)
+        return self._known[size]
+
+
+def _cost(width: int, height: int, scale: Scale) -> float:
+    """Of looking at so many pixels, in pixels of the network."""
+    tiles = tiles_of(width, height, scale.tile_px, scale.tile_px // OVERLAP_SHARE)
+    around = 2 * max(ALIGNMENT_MARGIN_M - scale.margin_m, 0) / scale.gsd_m
+    thought = len(tiles) * tiles[0].width * tiles[0].height
+    return thought + ALIGNMENT_PX + READ_PX * (width + around) * (height + around)
+
+
+def _boxes(sites: Sequence[Site]) -> NDArray[np.float64]:
+    """The sites' bounding boxes (N, 4) in metres on one plane, from the middle parallel of them all."""
+    bounds = shapely.bounds(np.array([*(site.geometry for site in sites), None], object)[:-1])
+    middle = (bounds[:, 1].min() + bounds[:, 3].max()) / 2
     dy = LEAST_M_PER_DEGREE
     dx = dy * max(math.cos(math.radians(middle)), 0.01)
     around = [0.0 if site.geometry.geom_type in ("Polygon", "MultiPolygon") else site.buffer_m for site in sites]
-    return [
-        _Box(left * dx - wide, bottom * dy - wide, right * dx + wide, top * dy + wide)
-        for (left, bottom, right, top), wide in zip(bounds, around, strict=True)
-    ]
+    wide = np.array(around)[:, None] * (-1.0, -1.0, 1.0, 1.0)
+    return np.asarray(bounds * (dx, dy, dx, dy) + wide, np.float64)
 
 
-def _along_curve(box: _Box, scale: Scale) -> int:
-    """The place of a box's middle on a Z-order curve (Morton 1966) over squares of an eighth of the largest ground."""
+def _along_curve(boxes: NDArray[np.float64], scale: Scale) -> list[int]:
+    """The places of boxes' middles on a Z-order curve (Morton 1966) over squares of an eighth of the largest ground."""
     step = MOST_PX * scale.gsd_m / 8
-    col, row = (int(v // step) + (1 << 30) for v in ((box.left + box.right) / 2, (box.bottom + box.top) / 2))
-    return _spread(col) | _spread(row) << 1
+    cells = ((boxes[:, :2] + boxes[:, 2:]) / 2 // step).astype(np.int64) + (1 << 30)
+    places: list[int] = (_spread(cells[:, 0]) | _spread(cells[:, 1]) << np.uint64(1)).tolist()
+    return places
 
 
-def _spread(number: int) -> int:
-    """A zero after each of its 32 bits."""
+def _spread(numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """A zero after each of their 32 bits."""
+    found = numbers.astype(np.uint64)
     for shift, mask in ((16, 0x0000FFFF0000FFFF), (8, 0x00FF00FF00FF00FF), (4, 0x0F0F0F0F0F0F0F0F)):
-        number = (number | number << shift) & mask
-    number = (number | number << 2) & 0x3333333333333333
-    return (number | number << 1) & 0x5555555555555555
+        found = (found | found << np.uint64(shift)) & np.uint64(mask)
+    found = (found | found << np.uint64(2)) & np.uint64(0x3333333333333333)
+    return (found | found << np.uint64(1)) & np.uint64(0x5555555555555555)
 
 
-__all__ = ["MOST_PX", "Scale", "shared"]
+__all__ = ["MOST_PX", "Ground", "Scale", "each_alone", "grounds", "shared"]

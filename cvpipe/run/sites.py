@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +58,8 @@ from cvpipe.imagery import (
     site_grid,
     vegetation_index,
 )
-from cvpipe.run.epochs import Epoch
+from cvpipe.run.epochs import Epoch, Identity
+from cvpipe.run.keys import Beginnings, as_json, as_rest
 from cvpipe.settings import Light
 
 Mask = NDArray[np.bool_]
@@ -102,7 +103,7 @@ class SitePair:
     @property
     def ground(self) -> tuple[tuple[str, ...], ...]:
         """What is read for it, by codes of sites and content of scenes: pairs with equal ones share it."""
-        epochs = [tuple(s.content_hash for s in epoch.scenes) if epoch else () for epoch in (self.before, self.after)]
+        epochs = [epoch.hashes if epoch else () for epoch in (self.before, self.after)]
         return (tuple(site.code for site in self.sites), *epochs)
 
     def alone(self) -> SitePair:
@@ -119,23 +120,37 @@ class SitePair:
         """Site and later day, as progress tells them."""
         return f"{self.site.code} {self.epoch or ''}".strip()
 
-    def key(self, network_digest: str, rules_version: str, light: Light = "none") -> str:
-        """The idempotency key: equal inputs, whatever run they come from, give an equal key."""
-        plan = self.site.plan
-        content = [
-            self.site.code,
-            to_wkb(self.site.geometry, hex=True),
-            self.site.buffer_m,
-            to_wkb(plan.retained, hex=True) if plan.retained else None,
-            [plan.demolition_area_m2, plan.green_area_m2, plan.green_ratio, self.site.building_area_m2],
-            self.kind,
-            [epoch.identity if epoch else None for epoch in (self.before, self.after)],
-            network_digest,
-            rules_version,
-        ]
-        if light != "none":  # what was assessed before there was a choice keeps its key
-            content.append(light)
-        return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    def key(
+        self, network_digest: str, rules_version: str, light: Light = "none", sites: Beginnings | None = None
+    ) -> str:
+        """The idempotency key: equal inputs, whatever run they come from, give an equal key.
+
+        `sites` spares hashing the site again for each of its pairs.
+        """
+        epochs = [epoch.identity if epoch else None for epoch in (self.before, self.after)]
+        return (sites or Beginnings(site_in_key)).key(
+            self.site, _rest_of_key(self.kind, *epochs, network_digest, rules_version, light)
+        )
+
+
+def site_in_key(site: Site, outline: str) -> str:
+    """How an idempotency key begins: outline (hexadecimal WKB) and what the plan promises."""
+    plan = site.plan
+    retained = f'"{to_wkb(plan.retained, hex=True)}"' if plan.retained else "null"
+    promised = plan.demolition_area_m2, plan.green_area_m2, plan.green_ratio, site.building_area_m2
+    areas = ", ".join([as_json(area) for area in promised])
+    return f'[{as_json(site.code)}, "{outline}", {as_json(site.buffer_m)}, {retained}, [{areas}]'
+
+
+@lru_cache(maxsize=10_000)
+def _rest_of_key(
+    kind: PairKind, before: Identity | None, after: Identity | None, digest: str, rules_version: str, light: Light
+) -> str:
+    """The same for all sites with these epochs."""
+    content: list[Any] = [kind, [before, after], digest, rules_version]
+    if light != "none":  # what was assessed before there was a choice keeps its key
+        content.append(light)
+    return as_rest(content)
 
 
 @dataclass(frozen=True)
@@ -167,6 +182,11 @@ class Looked:
     registration: Registration
     native_gsd_m: float
     ground: Ground | None = None
+
+    @property
+    def megapixels(self) -> float:
+        """What is shown to the network of each epoch: all of the ground where it is shared."""
+        return (self.ground or self).before.valid.size / 1e6
 
     def maps(self, network: Network, light: Light) -> PairMaps:
         """What the network says of the site. Light is matched site by site: its answer cannot be shared then."""

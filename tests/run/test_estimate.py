@@ -12,6 +12,7 @@ from cvpipe.ledger import RunRecord
 from cvpipe.run.epochs import Epoch
 from cvpipe.run.estimate import DEFAULT_MPX_PER_S, NOTHING, Load, load_of, speed_of
 from cvpipe.run.nearby import Nearby
+from cvpipe.run.sharing import Scale, grounds
 from cvpipe.run.sites import PairKind, SitePair
 
 #: 0.001 degrees at the equator are some 111 m.
@@ -32,13 +33,14 @@ def ran(digest: str, device: str, kilopixels: int, milliseconds: int) -> RunReco
 def test_a_load_counts_both_epochs_read_and_the_ground_once() -> None:
     site = Site("A", box(0, 0, STEP, STEP))
     pair = SitePair(site, PairKind.REMEDIATION, Epoch((scene("b", 0, 0.5),)), Epoch((scene("a", 0, 1.0),)))
-    load = load_of(pair, gsd_m=0.5, margin_m=15.0)
+    (ground,) = grounds([pair], Scale(0.5, 15.0, 512))
+    load = load_of(ground, pair, gsd_m=0.5, margin_m=15.0)
     assert load.units == 1
     assert load.megapixels == pytest.approx(140 * 140 / 0.25 / 1e6, rel=0.02)
     assert load.read_megapixels == pytest.approx((230 * 230 * 4 + 230 * 230) / 1e6, rel=0.02)
     assert load.megabytes == pytest.approx(3 * load.read_megapixels)
     assert sum([load, load], NOTHING).units == 2
-    assert load_of(SitePair(site, PairKind.REMEDIATION, None, None), 0.5, 15.0) == Load(1)
+    assert grounds([SitePair(site, PairKind.REMEDIATION, None, None)], Scale(0.5, 15.0, 512)) == []
 
 
 def test_speed_is_that_of_runs_alike_and_a_default_says_so() -> None:

@@ -17,7 +17,7 @@ from cvpipe.detect import prediction
 from cvpipe.domain import Assessment, Scene, Site
 from cvpipe.imagery import describe
 from cvpipe.ledger import Workspace
-from cvpipe.run import reading, run, sharing
+from cvpipe.run import RunOptions, opened, plan_opened, reading, run, sharing
 from cvpipe.run.epochs import Epoch
 from cvpipe.run.sharing import Scale, shared
 from cvpipe.run.sites import PairKind, SitePair, read_ground
@@ -88,19 +88,14 @@ def test_shared_ground_stays_small_and_each_pair_is_there_once(scenes: list[Scen
     ]
     found = shared(pairs_of(many, scenes), SCALE)
     assert sorted(pair.site.code for pair in found) == [site.code for site in many]
-    groups = [[site for site in many if site.code in group] for group in codes(found)]
-    assert sum(map(len, groups)) == len(many)
+    groups = sharing.grounds(pairs_of(many, scenes), SCALE)
+    assert {tuple(many[n].code for n in group.members) for group in groups} == set(codes(found))
+    assert sum(len(group.members) for group in groups) == len(many)
     assert len(groups) < len(many) / 3
-    assert all(max(box.pixels(SCALE)) <= sharing.MOST_PX for box in map(_around, groups))
+    sides = [side + 2 * SCALE.margin_m for group in groups for side in (group.width_m, group.height_m)]
+    assert max(sides) <= sharing.MOST_PX * SCALE.gsd_m
     order = [pair.sites for pair in found]
     assert all(a == b or b not in order[:i] for i, (a, b) in enumerate(itertools.pairwise(order), start=1))
-
-
-def _around(sites: list[Site]) -> sharing._Box:
-    first, *others = sharing._boxes(sites)
-    for box in others:
-        first = first.with_(box)
-    return first
 
 
 Assessed = Callable[..., dict[str, Assessment]]
@@ -148,6 +143,28 @@ def test_a_site_hears_the_same_alone_and_with_others(assessed: Assessed, network
     assert_alike(alone, together)
     assert len(network.batches) - asked < asked, "the network was asked less often"
     assert [a.verdicts[0].outcome for a in together.values()] != [together["S0"].verdicts[0].outcome] * 8
+
+
+@pytest.mark.parametrize("light", ["none", "moments"])
+def test_a_plan_counts_what_the_run_then_does(tmp_path: Path, scenes: list[Scene], light: str) -> None:
+    """Ground that sites share once, whoever of them is still to be assessed; alone where light is matched."""
+    workspace = Workspace.create(tmp_path / "counted")
+    path = workspace.folder / "cvpipe.yaml"
+    path.write_text(f"{path.read_text()}\nlight: {light}\n")
+    with workspace.ledger() as ledger:
+        ledger.put_sites(SITES, source="test")
+        for one in scenes:
+            ledger.add_scene(one)
+    with opened(workspace) as job:
+        load = plan_opened(job).load
+    assert run(workspace, RunOptions(codes=["S0"])).assessed == 1
+    with opened(workspace) as job:
+        assert plan_opened(job).load.units == (1 if light == "none" else len(SITES) - 1)
+    summary = run(workspace)
+    assert summary.assessed == len(SITES) - 1
+    assert load.units == (1 if light == "none" else len(SITES))
+    done = summary.megapixels * (1 if light == "none" else len(SITES) / (len(SITES) - 1))
+    assert done == pytest.approx(load.megapixels, rel=0.05)
 
 
 def test_fewer_neighbours_change_nothing(assessed: Assessed) -> None:

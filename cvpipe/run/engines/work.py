@@ -6,7 +6,7 @@ import logging
 from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from cvpipe.errors import CvpipeError
 from cvpipe.imagery import keep_surfaces, surface_path
 from cvpipe.run.patience import may_pass
 from cvpipe.run.reading import read_ahead
-from cvpipe.run.sites import KeepMaps, Looked, SitePair, assess
+from cvpipe.run.sites import Ground, KeepMaps, Looked, SitePair, assess
 from cvpipe.settings import Light
 
 LOG = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Terms:
 
 @dataclass(frozen=True)
 class Answer:
-    """What became of a pair: its assessment and the Mpx that were seen of each epoch, or why there is none.
+    """What became of a pair: its assessment and the Mpx that were seen of each epoch for it, or why there is none.
 
     `may_pass` tells of a reason that may be gone a moment later.
     """
@@ -79,10 +79,24 @@ class Engine(Protocol):
 def answers(
     pairs: Sequence[SitePair], network: Network, terms: Terms, keep: KeepMaps
 ) -> Generator[tuple[SitePair, Answer]]:
-    """What becomes of pairs, in turn, the next ones being read meanwhile; `keep` gets the maps of each."""
+    """What becomes of pairs, in turn, the next ones being read meanwhile; `keep` gets the maps of each.
+
+    Ground that sites share is counted with the first of them.
+    """
+    counted: Ground | None = None
     with closing(read_ahead(pairs, gsd_m=terms.gsd_m, margin_m=terms.margin_m)) as ahead:
         for pair, looked in ahead:
-            yield pair, _answer(pair, looked, network, terms, keep)
+            answer = _answer(pair, looked, network, terms, keep)
+            ground = _ground(looked)
+            if ground is not None and ground is counted:
+                answer = replace(answer, megapixels=0.0)
+            counted = ground
+            yield pair, answer
+
+
+def _ground(looked: Future[Looked | None]) -> Ground | None:
+    seen = None if looked.exception() else looked.result()
+    return seen.ground if seen else None
 
 
 def _answer(pair: SitePair, looked: Future[Looked | None], network: Network, terms: Terms, keep: KeepMaps) -> Answer:
@@ -92,7 +106,7 @@ def _answer(pair: SitePair, looked: Future[Looked | None], network: Network, ter
     except Exception as error:  # whatever a pair dies of costs that pair only; the others are written
         LOG.debug("%s", pair.told, exc_info=True)
         return Answer.of_error(error)
-    return Answer(found, seen.before.valid.size / 1e6 if seen else 0.0)
+    return Answer(found, seen.megapixels if seen else 0.0)
 
 
 def keep_below(runs: Path, key: str, maps: PairMaps) -> None:
