@@ -163,24 +163,20 @@ def chances(cell: Cell) -> tuple[Pixels, Pixels]:
     return _stored(tuple(before), cell.strip.usable_before), _stored(tuple(after), cell.strip.usable_after)
 
 
+def least_stored(network: Network, kind: ChangeKind) -> int:
+    """The lowest stored probability that makes a change."""
+    return math.floor(network.thresholds[kind] * PROBABILITY_SCALE) + 1
+
+
 def decided(probability: Pixels, kind: ChangeKind, network: Network, pixel_area_m2: float) -> Pixels:
     """1 where a stored probability (H, W) makes a change of this kind, 0 where not, 255 where not assessable.
 
     Patches below the network's `min_probability` are still in it: their mean is known only once they are seen whole.
     """
-    lowest = math.floor(network.thresholds[kind] * PROBABILITY_SCALE) + 1
-    change = (probability >= lowest).view(np.uint8)
+    change = (probability >= least_stored(network, kind)).view(np.uint8)
     np.putmask(change, probability == NO_DATA, NO_DATA)
     _drop_specks(change, network.min_area_m2[kind] / pixel_area_m2)
     return change
-
-
-def reach_px(network: Network, pixel_area_m2: float) -> int:
-    """How far, in pixels, `decided` looks around a pixel: an area below the minimum spans no more pixels than it has.
-
-    A part of a map is decided as in the whole where it is cut out with this margin.
-    """
-    return math.ceil(max(network.min_area_m2.values()) / pixel_area_m2)
 
 
 def _surface(probabilities: FloatArray, seen: Mask) -> Pixels:
@@ -253,7 +249,7 @@ __all__ = [
     "chances",
     "compare",
     "decided",
-    "reach_px",
+    "least_stored",
     "see",
     "strip_of",
 ]

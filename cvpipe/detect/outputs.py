@@ -16,6 +16,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from shapely.geometry import mapping
 
 from cvpipe.detect.maps import NO_DATA
+from cvpipe.detect.overviews import add_overviews
 from cvpipe.domain import SURFACE_COLOURS, SURFACES, Change, ChangeKind
 from cvpipe.folders import OutputFolder, cannot_write
 from cvpipe.geo import Grid
@@ -59,6 +60,7 @@ _LAYOUT: dict[str, Any] = {
     "blockysize": 256,
     "interleave": "band",
     "compress": "deflate",
+    "zlevel": 1,  # read once and removed
     "num_threads": "all_cpus",
     "bigtiff": "if_safer",
 }
@@ -67,7 +69,6 @@ _LAYOUT: dict[str, Any] = {
 _COG: dict[str, Any] = {
     "compress": "deflate",
     "blocksize": 256,
-    "overview_resampling": "mode",
     "num_threads": "all_cpus",
     "bigtiff": "if_safer",
 }
@@ -90,10 +91,11 @@ def staged(out: Path) -> Iterator[Path]:
 def write_cog(source: Path, target: Path) -> None:
     """Write a finished raster as a cloud-optimised GeoTIFF: its overviews show each place by its most frequent code.
 
-    Codes have no mean. What is in `source` stays: names, colour table, no-data value.
+    Codes have no mean. What is in `source` stays: names, colour table, no-data value. Its overviews are made beside it.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        add_overviews(source, _new_overview, NO_DATA)
         rasterio.shutil.copy(source, target, driver="COG", **_COG)
 
 
@@ -120,6 +122,11 @@ def new_raster(path: Path, grid: Grid) -> Iterator[rasterio.io.DatasetWriter]:
         else:
             _name_changes(dataset)
         yield dataset
+
+
+def _new_overview(path: Path, bands: int, width: int, height: int) -> rasterio.io.DatasetWriter:
+    profile = _LAYOUT | {"count": bands, "width": width, "height": height}
+    return rasterio.open(path, "w", **profile, photometric="minisblack", alpha="no")
 
 
 def _name_changes(dataset: rasterio.io.DatasetWriter) -> None:

@@ -1,4 +1,4 @@
-"""The passes over a scene, file to file: predict, decide, trace, deliver. None holds the scene in memory.
+"""The passes over a scene, file to file: predict, draw, deliver. None holds the scene in memory.
 
 All but `deliver` work in one folder, on rasters that lie on the pair's common grid.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,88 +17,78 @@ from affine import Affine
 
 from cvpipe.detect import outputs
 from cvpipe.detect.alignment import AlignedPair
-from cvpipe.detect.maps import NO_DATA, cell_maps, decided, reach_px, strip_of
-from cvpipe.detect.polygons import Traced, erase, placed, traced
-from cvpipe.detect.prediction import Network, Pixels, Strip, cells, cut_off
+from cvpipe.detect.collecting import Collected
+from cvpipe.detect.maps import NO_DATA, cell_maps, strip_of
+from cvpipe.detect.polygons import Patches, placed
+from cvpipe.detect.prediction import Network, Strip, cells, cut_off
 from cvpipe.domain import Change, ChangeKind
 from cvpipe.geo import Grid, Window, windows
-
-#: Stored probabilities of the four kinds of change; only in the working folder.
-PROBABILITY_TIF = "probability.tif"
 
 #: Side in pixels of the squares in which a finished raster is worked through again: 4 Mpx, a few tens of MB.
 PASS_PX = 2048
 
+#: Rows of a raster that are drawn at once, whole rows of its blocks.
+ROWS_AT_ONCE = 256
 
-def predict(network: Network, pair: AlignedPair, work: Path, on_tile: Callable[[int, int], None] | None) -> None:
-    """The pair's pixels → surfaces of both epochs and probabilities of change."""
+
+@dataclass(frozen=True)
+class Found:
+    """The changes of a scene, and the share of its pixels that could be assessed."""
+
+    patches: dict[ChangeKind, Patches]
+    valid_share: float
+
+    def areas_m2(self, grid: Grid) -> dict[ChangeKind, float]:
+        """Area of each kind."""
+        return {kind: int(found.pixels.sum()) * grid.pixel_area_m2() for kind, found in self.patches.items()}
+
+    def changes(self, grid: Grid) -> list[Change]:
+        """Polygons of all kinds, largest first."""
+        every = [change for kind, found in self.patches.items() for change in placed(found, grid, kind)]
+        return sorted(every, key=lambda change: change.area_m2, reverse=True)
+
+
+def predict(
+    network: Network,
+    pair: AlignedPair,
+    work: Path | None = None,
+    on_tile: Callable[[int, int], None] | None = None,
+) -> Found:
+    """The pair's pixels → the changes, and where there is a folder for them, surfaces of both epochs as rasters."""
 
     def read(window: Window) -> Strip:
         return strip_of(*pair.read(pair.grid.window(window)))
 
+    grid = pair.grid
+    collected = Collected(network, grid.pixel_area_m2())
     with ExitStack() as stack:
-        before, after, probability = (
-            stack.enter_context(outputs.new_raster(work / name, pair.grid))
-            for name in (outputs.SURFACE_BEFORE_TIF, outputs.SURFACE_AFTER_TIF, PROBABILITY_TIF)
-        )
-        for cell in cells(network, pair.grid.width, pair.grid.height, read, on_tile=on_tile):
-            maps, place = cell_maps(cell), _place(cell.window)
-            before.write(maps.surface_before, 1, window=place)
-            after.write(maps.surface_after, 1, window=place)
-            probability.write(maps.probability, window=place)
+        names = (outputs.SURFACE_BEFORE_TIF, outputs.SURFACE_AFTER_TIF)
+        rasters = [stack.enter_context(outputs.new_raster(work / name, grid)) for name in names] if work else []
+        for cell in cells(network, grid.width, grid.height, read, on_tile=on_tile):
+            maps = cell_maps(cell)
+            for raster, surface in zip(rasters, (maps.surface_before, maps.surface_after), strict=False):
+                raster.write(surface, 1, window=_place(cell.window))
+            collected.add(maps.probability, cell.window)
+    return Found(collected.patches(), collected.seen / (grid.width * grid.height))
 
 
-def decide(network: Network, grid: Grid, work: Path) -> tuple[dict[ChangeKind, float], float]:
-    """Probabilities → changes; tells the area of each kind in m², and the share of pixels that could be assessed."""
-    pixel_m2 = grid.pixel_area_m2()
-    margin = reach_px(network, pixel_m2)
-    counts, seen = dict.fromkeys(ChangeKind, 0), 0
+def draw(found: Found, grid: Grid, work: Path) -> None:
+    """The changes as a raster: 1, 0, and no data where one of the epochs could not be judged."""
+    runs = {kind: patches.runs for kind, patches in found.patches.items()}
     with (
-        rasterio.open(work / PROBABILITY_TIF) as source,
+        rasterio.open(work / outputs.SURFACE_BEFORE_TIF) as before,
+        rasterio.open(work / outputs.SURFACE_AFTER_TIF) as after,
         outputs.new_raster(work / outputs.CHANGES_TIF, grid) as target,
     ):
-        for window in _squares(grid):
-            around = _widened(window, margin, grid)
-            inside = Window(window.col - around.col, window.row - around.row, window.width, window.height)
+        for row in range(0, grid.height, ROWS_AT_ONCE):
+            rows = min(ROWS_AT_ONCE, grid.height - row)
+            place = rasterio.windows.Window(0, row, grid.width, rows)
+            hidden = (before.read(1, window=place) == NO_DATA) | (after.read(1, window=place) == NO_DATA)
+            blank = hidden.view(np.uint8) * np.uint8(NO_DATA)
             for band, kind in enumerate(ChangeKind, start=1):
-                probability = source.read(band, window=_place(around))
-                change = decided(probability, kind, network, pixel_m2)[inside.slices]
-                target.write(change, band, window=_place(window))
-                counts[kind] += int(np.count_nonzero(change == 1))
-            seen += int(np.count_nonzero(change != NO_DATA))
-    return {kind: count * pixel_m2 for kind, count in counts.items()}, seen / (grid.width * grid.height)
-
-
-def trace(network: Network, grid: Grid, work: Path) -> tuple[list[Change], dict[ChangeKind, float]]:
-    """Changes → polygons of all kinds, largest first, and the area of each kind that was doubtful, m².
-
-    What lies below the network's `min_probability` is taken out of the raster too.
-    """
-    found = _traced(grid, work)
-    likely = {kind: [p for p in found[kind] if p.probability >= network.min_probability[kind]] for kind in ChangeKind}
-    doubtful = {kind: [p for p in found[kind] if p.probability < network.min_probability[kind]] for kind in ChangeKind}
-    if any(doubtful.values()):
-        with rasterio.open(work / outputs.CHANGES_TIF, "r+") as raster:
-            for band, patches in enumerate(doubtful.values(), start=1):
-                erase(patches, raster, band)
-    changes = [change for kind, patches in likely.items() for change in placed(patches, grid, kind)]
-    areas = {kind: sum(patch.area_m2 for patch in patches) for kind, patches in doubtful.items()}
-    return sorted(changes, key=lambda change: change.area_m2, reverse=True), areas
-
-
-def _traced(grid: Grid, work: Path) -> dict[ChangeKind, list[Traced]]:
-    with (  # GDAL traces line by line: threads would decompress whole rows of blocks for each
-        rasterio.open(work / outputs.CHANGES_TIF, num_threads=1) as mask,
-        rasterio.open(work / PROBABILITY_TIF, num_threads=1) as probability,
-    ):
-
-        def reader(band: int) -> Callable[[Window], Pixels]:
-            return lambda window: probability.read(band, window=_place(window))
-
-        return {
-            kind: list(traced(rasterio.band(mask, band), reader(band), grid))
-            for band, kind in enumerate(ChangeKind, start=1)
-        }
+                mask = blank.copy()
+                runs[kind].within(row, row + rows).paint(mask, row)
+                target.write(mask, band, window=place)
 
 
 def deliver(work: Path, stage: Path, pair: AlignedPair) -> None:
@@ -138,14 +128,8 @@ def _squares(grid: Grid) -> Iterator[Window]:
     return (cut_off(w, grid.width, grid.height) for w in windows(grid.width, grid.height, PASS_PX, 0))
 
 
-def _widened(window: Window, margin: int, grid: Grid) -> Window:
-    col, row = max(window.col - margin, 0), max(window.row - margin, 0)
-    right, bottom = window.col + window.width + margin, window.row + window.height + margin
-    return Window(col, row, min(right, grid.width) - col, min(bottom, grid.height) - row)
-
-
 def _place(window: Window) -> rasterio.windows.Window:
     return rasterio.windows.Window(window.col, window.row, window.width, window.height)
 
 
-__all__ = ["PROBABILITY_TIF", "decide", "deliver", "predict", "trace"]
+__all__ = ["Found", "deliver", "draw", "predict"]

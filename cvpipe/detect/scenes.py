@@ -105,10 +105,9 @@ def detect_pair(
         stack.enter_context(gdal_environment())
         work = stage / "work"
         work.mkdir()
-        passes.predict(network, pair, work, on_tile)
-        areas, valid_share = passes.decide(network, pair.grid, work)
-        changes, doubtful = passes.trace(network, pair.grid, work)
-        areas = {kind: area - doubtful[kind] for kind, area in areas.items()}
+        found = passes.predict(network, pair, work, on_tile)
+        passes.draw(found, pair.grid, work)
+        changes = found.changes(pair.grid)
         passes.deliver(work, stage, pair)
         shutil.rmtree(work)
         write_preview(stage / outputs.PREVIEW_PNG, pair, changes)
@@ -121,8 +120,8 @@ def detect_pair(
             digest=network.digest,
             grid=pair.output_grid,
             registration=_in_output_pixels(pair),
-            valid_share=valid_share,
-            area_m2=areas,
+            valid_share=found.valid_share,
+            area_m2=found.areas_m2(pair.grid),
             polygons=_counts(changes),
             seconds=time.monotonic() - started,
             light=light,

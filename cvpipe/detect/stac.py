@@ -20,11 +20,11 @@ from cvpipe.detect import outputs
 from cvpipe.detect.maps import NO_DATA
 from cvpipe.domain import SURFACE_COLOURS, SURFACES, ChangeKind
 from cvpipe.geo import WGS84, Grid, reproject
+from cvpipe.imagery.labels import LABEL_SCHEMA, label_properties
 
 if TYPE_CHECKING:
     from cvpipe.detect.scenes import DetectSummary
 
-LABEL_SCHEMA = "https://stac-extensions.github.io/label/v1.0.1/schema.json"
 FILE_SCHEMA = "https://stac-extensions.github.io/file/v2.1.0/schema.json"
 MLM_SCHEMA = "https://stac-extensions.github.io/mlm/v1.4.0/schema.json"
 PROJECTION_SCHEMA = "https://stac-extensions.github.io/projection/v2.0.0/schema.json"
@@ -47,7 +47,7 @@ def item_of(summary: DetectSummary, model: Mapping[str, Any] | None, made: datet
         geometry=outline,
         bbox=_rounded(ground.bounds),
         datetime=made.astimezone(UTC).replace(microsecond=0),
-        properties={**_told(summary), **_projected(summary.grid), **_labelled(summary)},
+        properties={**_told(summary), **_projected(summary.grid), **label_properties(summary.polygons)},
         stac_extensions=[LABEL_SCHEMA, PROJECTION_SCHEMA, CLASSIFICATION_SCHEMA],
     )
     _name_model(item, model)
@@ -87,20 +87,6 @@ def _told(summary: DetectSummary) -> dict[str, Any]:
         "cvpipe:bundle_digest": summary.digest,
         "cvpipe:area_m2": {kind.value: round(area, 2) for kind, area in summary.area_m2.items()},
         "cvpipe:valid_share": round(summary.valid_share, 4),
-    }
-
-
-def _labelled(summary: DetectSummary) -> dict[str, Any]:
-    """What the label extension asks of an item; pystac's own class for it is given up by its makers."""
-    counts = [{"name": kind.value, "count": number} for kind, number in summary.polygons.items()]
-    return {
-        "label:description": "Changes between two epochs that a network proposed; no person has looked at them.",
-        "label:type": "vector",
-        "label:properties": ["kind"],
-        "label:classes": [{"name": "kind", "classes": [kind.value for kind in ChangeKind]}],
-        "label:tasks": ["segmentation"],
-        "label:methods": ["automated"],
-        "label:overviews": [{"property_key": "kind", "counts": counts}],
     }
 
 

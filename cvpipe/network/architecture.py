@@ -124,8 +124,8 @@ class SiameseNetwork(ChangeNetwork):
 
     def judged(self, before: Tensor, after: Tensor) -> Logits:
         """Logits of the features of two epochs at the features' own size, half that of the pictures."""
-        surfaces = self.surface_head(torch.cat([before, after])).chunk(2)
-        return Logits(*surfaces, self.change_head(before, after, *surfaces))
+        was, now = self.surface_head(torch.cat([before, after])).chunk(2)
+        return Logits(was, now, self.change_head(before, after, was, now))
 
 
 class _ChangeHead(nn.Module):

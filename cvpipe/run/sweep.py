@@ -13,13 +13,10 @@ import hashlib
 import json
 import logging
 import math
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import shapely
@@ -46,8 +43,6 @@ LOG = logging.getLogger(__name__)
 #: File of the journal below a workspace's `runs/`.
 SWEPT_NAME = "swept.jsonl"
 
-#: Beginning of the names of working folders below `runs/`, and what failures call a sweep in place of a site.
-WORK_PREFIX = "sweep-"
 SWEEP = "(sweep)"
 
 #: Goes up when a sweep finds otherwise on the same scenes, so that what was remembered is not taken for it.
@@ -126,7 +121,6 @@ def pairs_to_sweep(scenes: Sequence[Scene]) -> list[SweepPair]:
 
 def sweep(job: Job, on_pair: Callable[[str], None] | None = None) -> Swept:
     """Compare what was not compared yet, and write what is new into the ledger. A pair that fails costs itself only."""
-    _remove_left_over(job.runs)
     journal = Journal(job.runs / SWEPT_NAME)
     found, failed, mpx = list[Candidate](), list[Failure](), 0.0
     for pair in pairs_to_sweep(job.choosing.scenes):
@@ -145,12 +139,6 @@ def sweep(job: Job, on_pair: Callable[[str], None] | None = None) -> Swept:
             on_pair(f"sweep {pair.before.acquired} to {pair.after.acquired}")
     added, again = _written(job, ranked(merged(outside_sites(found, _sites_of(job)))))
     return Swept(added, again, tuple(failed), mpx)
-
-
-def _remove_left_over(runs: Path) -> None:
-    """Working folders of sweeps that were killed: whole scenes of gigabytes. One run at a time: nobody uses them."""
-    for folder in runs.glob(f"{WORK_PREFIX}*"):
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _compared(job: Job, pair: SweepPair, key: str) -> list[Change] | Failure:
@@ -223,11 +211,8 @@ def _changes(job: Job, pair: SweepPair) -> list[Change]:
         if aligned.registration.residual_px > MAX_RESIDUAL_PX:  # infinite where no window told a shift
             found = f"does not lie on {shown(pair.before.uri)} to within {MAX_RESIDUAL_PX:g} pixels"
             raise SceneError(found, where=shown(pair.after.uri), remedy="Orthorectify both with one terrain model.")
-        work = Path(stack.enter_context(TemporaryDirectory(dir=job.runs, prefix=WORK_PREFIX)))
         stack.enter_context(forgetting(job.network))
-        passes.predict(job.network, aligned, work, None)
-        passes.decide(job.network, aligned.grid, work)
-        changes, _ = passes.trace(job.network, aligned.grid, work)
+        changes = passes.predict(job.network, aligned).changes(aligned.grid)
     return [change for change in changes if change.area_m2 >= LEAST_M2[change.kind]]
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
-import cv2
 import numpy as np
 import pytest
-import rasterio.features
 from affine import Affine
 from shapely.geometry import Polygon
 
@@ -108,25 +104,3 @@ def test_patches_are_the_same_outlines_without_a_change(mask: Pixels, grid: Grid
     changes = traced(mask, grid, min_area_m2=1.0)
     assert patches(mask, grid, 1.0) == [(change.geometry, change.area_m2) for change in changes]
     assert patches(np.zeros_like(mask), grid, 0.0) == []
-
-
-@pytest.mark.parametrize("rows_at_once", [7, 512])
-def test_what_lies_inside_an_outline_is_what_a_rasteriser_says(
-    rows_at_once: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Ragged areas with holes, also where they are looked at a few rows at a time."""
-    module = sys.modules["cvpipe.detect.polygons"]
-    monkeypatch.setattr(module, "_ROWS_AT_ONCE", rows_at_once)
-    noise = np.random.default_rng(3).random((90, 70)).astype(np.float32)
-    ragged = (cv2.GaussianBlur(noise, (0, 0), 2) > 0.5).astype(np.uint8)
-    outlines = list(module._outlines(ragged))
-    assert any(outline.interiors for outline in outlines)
-    seen = np.zeros_like(ragged)
-    for outline in outlines:
-        for window, inside in module._inside(outline):
-            there = rasterio.features.rasterize(
-                [outline], inside.shape, transform=Affine.translation(window.col, window.row), dtype=np.uint8
-            )
-            assert np.array_equal(inside, there == 1)
-            seen[window.slices] += inside
-    assert np.array_equal(seen, ragged)
