@@ -49,12 +49,22 @@ $(TOOLS)/.ready:
 	$(TOOLS)/bin/python -m pip install --disable-pip-version-check --quiet cyclonedx-bom==7.5.0 pip-licenses==5.5.5
 	@touch $@
 
-# Each floor of pyproject.toml as the version to take; what they bring along is pip's choice.
-test-oldest:
+# The lowest versions that pyproject.toml allows and that fit together; what they bring along is the newest. Old libraries
+# warn of what newer ones changed, so here warnings are no errors. OLDEST overrides single versions, for example where the
+# oldest torch would bring CUDA along: make test-oldest OLDEST='torch==2.13.0+cpu torchvision==0.28.0' PICK='-m "not slow"'
+OLDEST ?=
+PICK ?=
+test-oldest: $(TOOLS)/.uv
 	$(PYTHON) -m venv .venv-oldest
-	mkdir -p build && $(PYTHON) -m scripts.oldest_versions > build/oldest.txt
-	.venv-oldest/bin/python -m pip install --disable-pip-version-check --quiet -c build/oldest.txt -e '.[dev]'
-	.venv-oldest/bin/python $(PYTEST)
+	printf '%s\n' $(OLDEST) > $(TOOLS)/oldest.txt
+	$(TOOLS)/bin/uv pip install --quiet --python .venv-oldest/bin/python --resolution lowest-direct \
+	  --override $(TOOLS)/oldest.txt -e '.[dev]'
+	.venv-oldest/bin/python $(PYTEST) -o filterwarnings=default $(PICK)
+
+$(TOOLS)/.uv:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --disable-pip-version-check --quiet 'uv>=0.9'
+	@touch $@
 
 web: $(BUNDLE)
 

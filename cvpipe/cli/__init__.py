@@ -10,7 +10,16 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from cvpipe.cli import console
 from cvpipe.cli.app import app
-from cvpipe.errors import CvpipeError
+from cvpipe.errors import CvpipeError, UsageError
+
+#: The extra that brings a package along, for those that not every installation has.
+EXTRA_OF = {
+    "albumentations": "train",
+    "lightning_fabric": "train",
+    "tensorboardX": "train",
+    "ray": "ray",
+    "boto3": "s3",
+}
 
 
 def main() -> None:
@@ -21,6 +30,12 @@ def main() -> None:
     except CvpipeError as error:
         console.refuse(error)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        extra = EXTRA_OF.get((error.name or "").partition(".")[0])
+        if extra is None:
+            raise
+        console.refuse(UsageError(f"needs the package {error.name}", remedy=f"pip install 'cvpipe[{extra}]'"))
+        sys.exit(UsageError.exit_code)
 
 
 __all__ = ["app", "main"]

@@ -81,9 +81,9 @@ def _earlier(ledger: Ledger, sites: Sequence[Site]) -> dict[str, BaseGeometry]:
 
 def _print(remarks: Sequence[Remark], sites: int) -> None:
     counts = Counter(remark.level.value for remark in remarks)
-    told = f"{counts['fault']} faults, {counts['notice']} notices"
+    title = f"{sites} sites: {counts['fault']} faults, {counts['notice']} notices"
     rows = [(r.level.value, r.check.value.replace("_", " "), _codes(r.codes), r.sentence) for r in remarks]
-    console.print_table(f"{sites} sites: {told}", ("level", "check", "sites", "what was found"), rows)
+    console.print_table(title, ("level", "check", "sites", "what was found"), rows)
 
 
 def _codes(codes: Sequence[str]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 import typer
 
 from cvpipe.cli import console
+from cvpipe.cli.tongue import language
 from cvpipe.cli.workspace import JsonOption, WorkspaceOption, day_of
 from cvpipe.errors import UsageError
 
@@ -271,8 +272,10 @@ def _area(area_m2: float | None) -> str:
 
 
 def _row(happening: Happening) -> tuple[object, ...]:
-    when = f"{happening.at:%Y-%m-%d %H:%M:%S}"
-    return when, happening.kind, happening.action.replace("_", " "), happening.who or None, happening.sentence
+    from cvpipe.report.telling import happened
+
+    when, told = f"{happening.at:%Y-%m-%d %H:%M:%S}", happened(happening, language())[1]
+    return when, happening.kind, happening.action.replace("_", " "), happening.who or None, told
 
 
 def _last_key(ledger: Ledger, code: str, question: Question) -> str | None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
@@ -36,9 +37,20 @@ def said_error(error: CvpipeError) -> str:
     """An error as one line: where, what was found, what to do."""
     if language() == "en":
         return str(error)
-    where = f"{error.where}：" if error.where else ""
+    where = f"{said(error.where)}：" if error.where else ""
     end = "" if not error.remedy else f"。{said(error.remedy)}"
     return f"{where}{said(error.found)}{end}"
+
+
+@dataclass(frozen=True)
+class _Value:
+    """What a sentence puts in; `{:=}` leaves it as it was written, because it is to be typed or looked up."""
+
+    written: str
+    said: Callable[[str], str]
+
+    def __format__(self, spec: str) -> str:
+        return self.written if spec == "=" else self.said(self.written)
 
 
 class Sentence:
@@ -58,42 +70,50 @@ class Sentence:
         found = re.fullmatch("(.*?)".join(map(re.escape, self.literals)), text, re.DOTALL)
         return found and found.groups()
 
-    def chinese(self, parts: Iterator[str]) -> str:
-        """The Chinese sentence with these values."""
-        return self._chinese.format(*parts)
+    def chinese(self, parts: Iterable[str], said: Callable[[str], str]) -> str:
+        """The Chinese sentence with these values, each said in turn."""
+        return self._chinese.format(*(_Value(part, said) for part in parts))
 
 
 class Chinese:
-    """What is said in Chinese: the sentence that fits a text with the most words, else its known parts."""
+    """What is said in Chinese. `words` are known anywhere, the table's single words only where they stand alone."""
 
-    def __init__(self, table: Mapping[str, str]) -> None:
-        self._whole = {english: chinese for english, chinese in table.items() if "{}" not in english}
+    def __init__(self, table: Mapping[str, str], words: Mapping[str, str]) -> None:
+        self._alone = {**table, **words}
+        self._within = {english: zh for english, zh in table.items() if " " in english} | dict(words)
         open_ones = (Sentence(*pair) for pair in table.items() if "{}" in pair[0])
         self._sentences = sorted(open_ones, key=lambda one: -one.weight)
-        self.said = lru_cache(4096)(self._said)
+        self._value = lru_cache(4096)(self._valued)
 
-    def _said(self, text: str) -> str:
-        if text in self._whole:
-            return self._whole[text]
-        for sentence in self._sentences:
-            parts = sentence.parts(text)
-            if parts is not None:
-                return sentence.chinese(self.said(part) for part in parts)
-        return next(self._pieced(text), text)
+    def said(self, text: str) -> str:
+        """A heading, a cell, a line or a list of words."""
+        return self._alone.get(text) or self._value(text)
+
+    def _valued(self, text: str) -> str:
+        """A text that may stand within another: the sentence that leaves the least English, else its known parts."""
+        if text in self._within:
+            return self._within[text]
+        ways = [s.chinese(parts, self._value) for s in self._sentences if (parts := s.parts(text)) is not None]
+        return min(ways, key=_english, default=None) or next(self._pieced(text), text)
 
     def _pieced(self, text: str) -> Iterator[str]:
-        """Texts put together at run time: what was found and the remedy, a label before a sentence, lists."""
+        """Texts put together at run time: what was found and the remedy, a label before a sentence, shares, lists."""
         for mark, chinese in ((". ", "。"), (": ", "：")):
             for found in re.finditer(re.escape(mark), text):
                 head, tail = text[: found.start()], text[found.end() :]
-                if self.said(tail) != tail:
-                    yield f"{self.said(head)}{chinese}{self.said(tail)}"
+                if self._value(tail) != tail:
+                    yield f"{self._value(head)}{chinese}{self._value(tail)}"
         if amount := re.fullmatch(r"(\D+) ([\d.]+ ?%)", text):
-            yield f"{self.said(amount[1])} {amount[2]}"
+            yield f"{self._value(amount[1])} {amount[2]}"
         for mark, chinese in (("; ", "；"), (", ", "、")):
             parts = text.split(mark)
-            if len(parts) > 1 and all(self.said(part) != part for part in parts):
-                yield chinese.join(map(self.said, parts))
+            if len(parts) > 1 and all(self._value(part) != part or not _english(part) for part in parts):
+                yield chinese.join(map(self._value, parts))
+
+
+def _english(text: str) -> int:
+    """How much of a text is still English: the letters of its words of two letters and more."""
+    return sum(map(len, re.findall(r"[A-Za-z]{2,}", text)))
 
 
 def table() -> dict[str, str]:
@@ -105,7 +125,7 @@ def table() -> dict[str, str]:
 
 
 def _of_the_domain() -> dict[str, str]:
-    """Names of verdicts, statuses and changes, by their values and as people write these."""
+    """Names of verdicts, statuses, changes and stages, by their values and as people write these."""
     from cvpipe.assess.naming import Names
     from cvpipe.domain import ChangeKind, Outcome, Question, SiteStatus
 
@@ -121,7 +141,11 @@ def _of_the_domain() -> dict[str, str]:
 
 @lru_cache(1)
 def _chinese() -> Chinese:
-    return Chinese(_of_the_domain() | table())
+    from cvpipe.domain import Reason
+
+    known = table()
+    reasons = {word: known[word] for reason in Reason if (word := reason.value.replace("_", " ")) in known}
+    return Chinese(known, _of_the_domain() | reasons)
 
 
 __all__ = ["ASKED", "Chinese", "Sentence", "language", "said", "said_error", "table"]

@@ -28,7 +28,6 @@ LIBRARIES = (
     "torchvision",
     "segmentation-models-pytorch",
     "timm",
-    "albumentations",
     "opencv-python-headless",
     "rasterio",
     "pyproj",

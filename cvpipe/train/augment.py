@@ -13,9 +13,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no look-up of newer versions over the network
-import albumentations as A
-
 from cvpipe.network.losses import IGNORE
 from cvpipe.train.pictures import Picture, Pixels
 
@@ -86,9 +83,13 @@ def displaced(
 
 
 class Light:
-    """Season, haze, exposure, colour and sensor of one epoch, drawn at random."""
+    """Season, haze, exposure, colour and sensor of one epoch, drawn at random; `dark_share` of them deep in tone."""
 
-    def __init__(self) -> None:
+    def __init__(self, dark_share: float = 0.0) -> None:
+        self._dark_share = dark_share
+        os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # no look-up of newer versions over the network
+        import albumentations as A  # comes with cvpipe[train]; the rest of this file also serves evaluation
+
         self._transform = A.Compose(
             [
                 A.RandomBrightnessContrast(brightness_limit=0.25, contrast_limit=0.35, p=0.8),
@@ -118,6 +119,8 @@ class Light:
             pixels = hazed(pixels, float(rng.uniform(0.05, 0.3)), rng)
         if rng.random() < 0.25:
             pixels = shaded(pixels, rng)
+        if self._dark_share and rng.random() < self._dark_share:
+            pixels = deepened(pixels, float(rng.uniform(1.3, 2.3)))
         self._transform.set_random_seed(int(rng.integers(2**31)))
         out: Pixels = self._transform(image=pixels)["image"]
         return out
@@ -135,6 +138,12 @@ def seasoned(pixels: Pixels, strength: float) -> Pixels:
         rgb = rgb * (1 - weight * np.array([0.45, 0.2, 0.4], np.float32))
     out: Pixels = np.clip(rgb, 0, 255).astype(np.uint8)
     return out
+
+
+def deepened(pixels: Pixels, gamma: float) -> Pixels:
+    """The picture in the deep tones that some satellite products have: dark ground darker still, bright roofs not."""
+    table = 255 * (np.arange(256) / 255) ** gamma
+    return np.rint(table).astype(np.uint8)[pixels]
 
 
 def coarsened(pixels: Pixels, factor: float) -> Pixels:
