@@ -20,7 +20,7 @@ from cvpipe.errors import RunFailedError, UsageError
 if TYPE_CHECKING:
     from cvpipe.run import Failure, Plan, PlannedPair, RayOptions, RunSummary
     from cvpipe.run.estimate import Speed
-    from cvpipe.run.sweep import SweepPair
+    from cvpipe.run.whole_scenes import ScenePair
 
 
 class EngineName(StrEnum):
@@ -133,7 +133,7 @@ def _end_with(failures: Sequence[Failure], stopped: str | None = None, *, listed
         )
 
 
-def _print_plan(plan: Plan, speed: Speed, swept: Sequence[tuple[SweepPair, float]], *, as_json: bool) -> None:
+def _print_plan(plan: Plan, speed: Speed, swept: Sequence[tuple[ScenePair, float]], *, as_json: bool) -> None:
     load = plan.load
     if as_json:
         told = {
@@ -169,8 +169,8 @@ def _print_plan(plan: Plan, speed: Speed, swept: Sequence[tuple[SweepPair, float
         soft_wrap=True,
     )
     console.out.print(
-        f"{load.units:,} looks, one at ground that sites share: {load.megapixels:,.1f} Mpx for the network; {load.read_megapixels:,.1f} Mpx to read, up to "
-        f"{load.megabytes:,.0f} MB; about {_duration(speed.seconds(load))} "
+        f"{load.units:,} looks, one at ground that sites share: {load.megapixels:,.1f} Mpx for the network; "
+        f"{load.read_megapixels:,.1f} Mpx to read, up to {load.megabytes:,.0f} MB; about {_duration(speed.seconds(load))} "
         f"({speed.mpx_per_s:.1f} Mpx/s, {speed.basis})",
         soft_wrap=True,
     )

@@ -29,6 +29,8 @@ from cvpipe.run.engines.worker import CarriedBundle, Greeting, Worker
 from cvpipe.run.pairs import rounds
 from cvpipe.run.sites import SitePair
 from cvpipe.run.summary import RunSummary
+from cvpipe.run.sweep import SWEPT_NAME, pairs_to_sweep
+from cvpipe.run.whole_scenes import Compared, ScenePair
 from tests.detect.networks import PaintedNetwork
 
 pytest.importorskip("ray", reason="Ray is not installed (cvpipe[ray])")
@@ -36,7 +38,7 @@ pytest.importorskip("ray", reason="Ray is not installed (cvpipe[ray])")
 from ray.exceptions import ActorDiedError, RayError, WorkerCrashedError
 
 from cvpipe.run.engines.crew import Hand
-from cvpipe.run.engines.ray_engine import FLIGHTS_PER_WORKER, MOST_AT_ONCE, MOST_LOSSES, Handing
+from cvpipe.run.engines.ray_engine import FLIGHTS_PER_WORKER, MOST_AT_ONCE, MOST_LOSSES, SCENES, Handing
 
 
 def node(cpus: float, gpus: float = 0, *, alive: bool = True) -> dict[str, Any]:
@@ -183,6 +185,20 @@ def test_a_worker_says_what_this_process_would_say(workspace: Workspace) -> None
     assert any(kept)
 
 
+def test_a_worker_sweeps_as_this_process_does(workspace: Workspace, tmp_path: Path) -> None:
+    with opened(workspace) as found:
+        pairs = pairs_to_sweep(found.choosing.scenes)
+        expected = [answer for _, answer in found.engine.changes(pairs)]
+    hired, greeting = greeted(workspace)
+    assert hired.changes(pairs) == expected
+    assert all(one.changes for one in expected)
+    for path in tmp_path.glob("scene_*.tif"):
+        path.unlink()
+    (lost,) = hired.changes(pairs)
+    assert lost.changes is None
+    assert lost.reason.startswith(f"on {greeting.machine}: ")
+
+
 def test_what_a_worker_cannot_read_says_where(workspace: Workspace, tmp_path: Path) -> None:
     pairs = [pair for pair in pairs_of(workspace) if pair.before]
     hired, greeting = greeted(workspace)
@@ -203,6 +219,8 @@ class Actor:
     @property
     def answers(self) -> Actor:
         return self
+
+    changes = answers
 
     def remote(self, pairs: Sequence[SitePair]) -> Ref:
         self.lots.append(len(pairs))
@@ -293,6 +311,18 @@ def test_a_pair_that_takes_workers_down_is_set_aside_and_costs_no_other(
     assert crew.lost == MOST_LOSSES
 
 
+def test_whole_scenes_are_handed_out_one_at_a_time(monkeypatch: pytest.MonkeyPatch, many: list[SitePair]) -> None:
+    def dies_of(pairs: Sequence[SitePair]) -> RayError | None:
+        return ActorDiedError() if any(pair.site.code == "S7" for pair in pairs) else None
+
+    monkeypatch.setattr("ray.get", get)
+    crew = Workers([Hand(Actor(dies_of), False, "m") for _ in range(2)])
+    found = dict(Handing(crew, many, SCENES).results())  # type: ignore[arg-type]
+    assert {lot for hand in crew.ready for lot in hand.actor.lots} == {1}
+    assert found.pop(7).changes is None
+    assert found == {number: f"S{number}" for number in range(100) if number != 7}
+
+
 class Failing:
     """An engine that gives one answer and is lost."""
 
@@ -300,7 +330,12 @@ class Failing:
         self._local, self.device, self.machine = local, "ray", {"workers": 2}
 
     def answers(self, pairs: Sequence[SitePair]) -> Generator[tuple[SitePair, Answer]]:
-        yield next(self._local.answers(pairs))
+        if pairs:
+            yield next(self._local.answers(pairs))
+            raise ClusterLostError("no worker came")
+
+    def changes(self, pairs: Sequence[ScenePair]) -> Generator[tuple[ScenePair, Compared]]:
+        yield next(self._local.changes(pairs))
         raise ClusterLostError("no worker came")
 
 
@@ -312,3 +347,11 @@ def test_a_lost_cluster_ends_the_run_and_keeps_what_was_written(workspace: Works
     with workspace.ledger() as ledger:
         assert len(ledger.assessments()) == 1
     assert run(workspace).assessed == 5
+
+
+def test_a_cluster_that_is_lost_in_a_sweep_ends_the_run_and_keeps_what_was_compared(workspace: Workspace) -> None:
+    run(workspace)
+    with opened(workspace, RunOptions(sweep=True)) as found:
+        assert run_opened(replace(found, engine=Failing(found.engine))).stopped == "no worker came"
+        assert len(list((workspace.runs / SWEPT_NAME).iterdir())) == 1
+    assert run(workspace, RunOptions(sweep=True)).stopped is None

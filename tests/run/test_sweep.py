@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
 import time
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 
 import pytest
 from shapely.geometry import box
@@ -14,10 +17,12 @@ from typer.testing import CliRunner
 from cvpipe.cli import app
 from cvpipe.domain import Candidate, CandidateState, Change, ChangeKind, Scene
 from cvpipe.errors import SceneError
+from cvpipe.geo import area_m2
 from cvpipe.ledger import Workspace
-from cvpipe.run import RunOptions, job, run
-from cvpipe.run import sweep as sweeping
-from cvpipe.run.sweep import SWEPT_NAME, SweepPair, is_same, merged, outside_sites, pairs_to_sweep, ranked
+from cvpipe.run import RunOptions, job, run, whole_scenes
+from cvpipe.run.merging import Seams, Shelf, is_same, merged, outside_sites
+from cvpipe.run.sweep import SWEPT_NAME, pairs_to_sweep
+from cvpipe.run.whole_scenes import ScenePair
 from tests.detect.networks import PaintedNetwork
 from tests.run.conftest import DAYS, NEW_SHED, SITES, square
 
@@ -79,9 +84,60 @@ def test_half_of_the_smaller_one_makes_them_the_same() -> None:
     assert not is_same(found(0), found(0, kind=ChangeKind.GREEN_ADDED))
 
 
-def test_large_and_likely_comes_first() -> None:
+def test_large_and_likely_comes_first(tmp_path: Path) -> None:
     small, doubtful, large = found(0, width=0.2), found(2, chance=0.3), found(4, width=2)
-    assert ranked([doubtful, small, large]) == [large, doubtful, small]
+    with Shelf(tmp_path) as shelf:
+        for one in (doubtful, small, large):
+            shelf.put(one)
+        assert list(shelf.ranked()) == [large, doubtful, small]
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_scene_by_scene_is_as_all_at_once(seed: int) -> None:
+    """A mosaic of 6 x 6 scenes; what changed lies across their edges in chains of three kinds of length."""
+    dice, tiles = random.Random(seed), list[Scene]()
+    for n in range(36):
+        col, row = n % 6, n // 6
+        tiles.append(replace(scene(f"t{n}", DAYS[2], 0), footprint=box(col, row, col + 1.02, row + 1.02)))
+    dice.shuffle(tiles)
+    by_tile = [_changes_in(tile, dice) for tile in tiles]
+    seams, whole, held = Seams(tiles), list[Candidate](), 0
+    for number, some in enumerate(by_tile):
+        whole += seams.whole(number, some)
+        held = max(held, seams.held)
+    expected = merged([one for some in by_tile for one in some])
+    assert sorted(_told(one) for one in whole) == sorted(_told(one) for one in expected)
+    assert any(one.area_m2 > 2 * area_m2(box(0, 0, 0.2, 0.1)) for one in whole), "some reach over several scenes"
+
+
+def test_only_what_a_scene_still_to_come_may_touch_is_held() -> None:
+    """A strip of scenes with changes amid each: whatever their number, none but those of the seam wait."""
+    strip = [replace(scene(f"s{n}", DAYS[2], 0), footprint=box(n, 0, n + 1, 1)) for n in range(50)]
+    seams, given = Seams(strip), 0
+    for number in range(50):
+        amid = [replace(found(0), geometry=box(number + 0.2, y, number + 0.3, y + 0.05)) for y in (0.2, 0.4, 0.6)]
+        edge = replace(found(0), geometry=box(number + 0.9, 0.8, number + 1.0, 0.9))
+        given += len(list(seams.whole(number, [*amid, edge])))
+        assert seams.held <= 1
+    assert given == 50 * 4
+
+
+def _changes_in(tile: Scene, dice: random.Random) -> list[Candidate]:
+    left, bottom, right, top = tile.footprint.bounds
+    some = list[Candidate]()
+    for _ in range(40):
+        x, y = dice.uniform(left, right - 0.2), dice.uniform(bottom, top - 0.1)
+        kind = dice.choice([ChangeKind.STRUCTURE_ADDED, ChangeKind.GREEN_REMOVED])
+        outline = box(x, y, x + dice.choice([0.02, 0.2]), y + dice.choice([0.01, 0.1]))
+        day = dice.choice(DAYS)
+        some.append(Candidate(outline, kind, area_m2(outline), dice.random(), day, day))
+    return some
+
+
+def _told(one: Candidate) -> tuple[object, ...]:
+    bounds = tuple(round(v, 9) for v in one.geometry.bounds)
+    return one.kind, bounds, round(one.area_m2), round(one.probability, 9), one.first_seen, one.last_seen
 
 
 @pytest.fixture
@@ -110,10 +166,30 @@ def test_a_sweep_finds_the_shed_once(swept_workspace: Workspace, network: Painte
     assert (again.candidates, again.run_id, len(network.batches)) == (0, None, asked)
     with swept_workspace.ledger() as ledger:
         ledger.settle_candidate(1, CandidateState.DISMISSED, who="Li Na", note="a tent")
-    (swept_workspace.runs / SWEPT_NAME).unlink()
+    shutil.rmtree(swept_workspace.runs / SWEPT_NAME)
     assert run(swept_workspace, RunOptions(sweep=True)).candidates == 0
     assert len(network.batches) > asked
     assert len(candidates(swept_workspace)) == 1
+
+
+def test_what_was_kept_and_is_damaged_is_compared_anew(swept_workspace: Workspace) -> None:
+    run(swept_workspace, RunOptions(sweep=True))
+    (kept,) = (swept_workspace.runs / SWEPT_NAME).iterdir()
+    kept.write_text(kept.read_text()[:40])
+    (failure,) = run(swept_workspace, RunOptions(sweep=True)).failures
+    assert "compared anew" in failure.reason
+    again = run(swept_workspace, RunOptions(sweep=True))
+    assert (again.failures, again.candidates, len(candidates(swept_workspace))) == ([], 0, 1)
+
+
+def test_what_no_pair_of_today_asks_for_goes(swept_workspace: Workspace, network: PaintedNetwork) -> None:
+    run(swept_workspace, RunOptions(sweep=True))
+    before = list((swept_workspace.runs / SWEPT_NAME).iterdir())
+    network.digest = "another"
+    run(swept_workspace, RunOptions(sweep=True))
+    after = list((swept_workspace.runs / SWEPT_NAME).iterdir())
+    assert len(after) == 1
+    assert after != before
 
 
 def test_a_change_in_a_site_is_no_candidate(workspace: Workspace) -> None:
@@ -140,11 +216,11 @@ def test_a_pair_that_fails_is_tried_again_then_rests(
 ) -> None:
     tried = list[str]()
 
-    def failing(_job: object, pair: SweepPair) -> list[Change]:
+    def failing(pair: ScenePair, _network: object, _light: object) -> list[Change]:
         tried.append(pair.after.content_hash)
         raise SceneError("does not lie on the other", where=pair.after.uri)
 
-    monkeypatch.setattr(sweeping, "_changes", failing)
+    monkeypatch.setattr(whole_scenes, "_changes", failing)
     for _ in range(2):
         (failure,) = run(swept_workspace, RunOptions(sweep=True)).failures
         assert ("does not lie" in failure.reason, failure.rests_until) == (True, None)

@@ -11,6 +11,7 @@ from typing import Any
 from cvpipe.detect import Network
 from cvpipe.run.engines.work import Answer, Terms, answers, keep_below
 from cvpipe.run.sites import SitePair
+from cvpipe.run.whole_scenes import Compared, ScenePair, compared
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,11 @@ class LocalEngine:
     def answers(self, pairs: Sequence[SitePair]) -> Generator[tuple[SitePair, Answer]]:
         """What becomes of pairs, in their order."""
         return answers(pairs, self.network, self.terms, partial(keep_below, self.runs))
+
+    def changes(self, pairs: Sequence[ScenePair]) -> Generator[tuple[ScenePair, Compared]]:
+        """What changed between whole scenes, one pair after the other."""
+        for pair in pairs:
+            yield pair, compared(pair, self.network, self.terms.light)
 
     @property
     def device(self) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +26,7 @@ from cvpipe.run.engines.posts import RayOptions, post_for
 from cvpipe.run.engines.work import Answer
 from cvpipe.run.engines.worker import Returned
 from cvpipe.run.sites import SitePair
+from cvpipe.run.whole_scenes import Compared, ScenePair
 
 LOG = logging.getLogger(__name__)
 
@@ -60,6 +61,13 @@ class RayEngine:
         for number, returned in Handing(self._crew, pairs).results():
             self._keep_surfaces(returned)
             yield pairs[number], returned.answer
+
+    def changes(self, pairs: Sequence[ScenePair]) -> Generator[tuple[ScenePair, Compared]]:
+        """What changed between whole scenes, one pair a worker at a time, as they come back. Raises as `answers`."""
+        if not pairs:
+            return
+        for number, found in Handing(self._crew, pairs, SCENES).results():
+            yield pairs[number], found
 
     def close(self) -> None:
         """Let the workers go, and stop a cluster that was started for the run."""
@@ -107,16 +115,36 @@ class Flight:
     numbers: Sequence[int]
 
 
+@dataclass(frozen=True)
+class Errand:
+    """What workers are asked: by which of their methods, how many pairs at once, which pairs go to one of them, and
+    what stands for a pair over which they were lost, by the reason."""
+
+    method: str
+    most_at_once: int
+    go_together: Callable[[Any, Any], bool]
+    lost: Callable[[str], Any]
+
+
+def share_ground(one: SitePair, other: SitePair) -> bool:
+    """Whether two pairs in a row are looked at as one, so that one worker should have both."""
+    return len(one.sites) > 1 and one.ground == other.ground
+
+
+SITES = Errand("answers", MOST_AT_ONCE, share_ground, lambda reason: Returned(Answer(None, reason=reason)))
+SCENES = Errand("changes", 1, lambda _one, _other: False, lambda reason: Compared(None, reason))
+
+
 class Handing:
     """Some pairs handed out until each has come back."""
 
-    def __init__(self, crew: Crew, pairs: Sequence[SitePair]) -> None:
-        self._crew, self._pairs = crew, pairs
+    def __init__(self, crew: Crew, pairs: Sequence[Any], errand: Errand = SITES) -> None:
+        self._crew, self._pairs, self._errand = crew, pairs, errand
         self._waiting = deque(range(len(pairs)))
         self._flights: dict[Any, Flight] = {}  # in the order in which they set out
         self._losses = Counter[int]()
 
-    def results(self) -> Iterator[tuple[int, Returned]]:
+    def results(self) -> Iterator[tuple[int, Any]]:
         """The number of each pair and what came back of it."""
         while self._waiting or self._flights:
             self._hand_out()
@@ -129,28 +157,29 @@ class Handing:
             for hand in self._crew.ready:
                 if self._waiting and len(self._refs_of(hand)) == flights:
                     numbers = self._next_lot()
-                    ref = hand.actor.answers.remote([self._pairs[number] for number in numbers])
+                    ask = getattr(hand.actor, self._errand.method)
+                    ref = ask.remote([self._pairs[number] for number in numbers])
                     self._flights[ref] = Flight(hand, numbers)
 
     def _next_lot(self) -> list[int]:
         """Fewer at a time towards the end, so that all end together; alone what a worker was lost over."""
-        most = min(MOST_AT_ONCE, max(1, len(self._waiting) // (FLIGHTS_PER_WORKER * len(self._crew.ready))))
+        most = min(
+            self._errand.most_at_once, max(1, len(self._waiting) // (FLIGHTS_PER_WORKER * len(self._crew.ready)))
+        )
         lot = [self._waiting.popleft()]
         while self._waiting and not self._losses[lot[0]] and not self._losses[self._waiting[0]]:
-            if len(lot) >= most and not self._share_ground(lot[-1], self._waiting[0]):
+            if len(lot) >= most and not self._go_together(lot[-1], self._waiting[0]):
                 break
             lot.append(self._waiting.popleft())
         return lot
 
-    def _share_ground(self, number: int, following: int) -> bool:
-        """Whether two pairs in a row are looked at as one, so that one worker should have both."""
-        one, other = self._pairs[number], self._pairs[following]
-        return len(one.sites) > 1 and one.ground == other.ground
+    def _go_together(self, number: int, following: int) -> bool:
+        return self._errand.go_together(self._pairs[number], self._pairs[following])
 
-    def _landed(self, ref: Any) -> Iterator[tuple[int, Returned]]:
+    def _landed(self, ref: Any) -> Iterator[tuple[int, Any]]:
         flight = self._flights[ref]
         try:
-            returned: list[Returned] = ray.get(ref)
+            returned: list[Any] = ray.get(ref)
         except RayActorError as error:
             self._crew.lose(flight.hand)
             yield from self._salvaged(flight.hand, error)
@@ -161,13 +190,13 @@ class Handing:
             del self._flights[ref]
             yield from zip(flight.numbers, returned, strict=True)
 
-    def _salvaged(self, hand: Hand, error: RayError) -> Iterator[tuple[int, Returned]]:
+    def _salvaged(self, hand: Hand, error: RayError) -> Iterator[tuple[int, Any]]:
         """What a lost worker had done, and its other pairs back among the waiting; it was lost over the first lot."""
         was_at_work = True
         for ref in self._refs_of(hand):
             flight = self._flights.pop(ref)
             try:
-                returned: list[Returned] = ray.get(ref, timeout=FETCHED_WITHIN_S)
+                returned: list[Any] = ray.get(ref, timeout=FETCHED_WITHIN_S)
             except RayError:
                 if was_at_work:
                     yield from self._lost(flight, error)
@@ -177,14 +206,14 @@ class Handing:
             else:
                 yield from zip(flight.numbers, returned, strict=True)
 
-    def _lost(self, flight: Flight, error: RayError) -> Iterator[tuple[int, Returned]]:
+    def _lost(self, flight: Flight, error: RayError) -> Iterator[tuple[int, Any]]:
         self._losses.update(flight.numbers)
         again = [number for number in flight.numbers if self._losses[number] < MOST_LOSSES]
         self._waiting.extendleft(reversed(again))
         for number in sorted(set(flight.numbers) - set(again)):
             told = str(error).strip().partition("\n")[0]
             reason = f"{MOST_LOSSES} workers were lost over it, the last on {flight.hand.machine}: {told}"
-            yield number, Returned(Answer(None, reason=reason))
+            yield number, self._errand.lost(reason)
 
     def _refs_of(self, hand: Hand) -> list[Any]:
         return [ref for ref, flight in self._flights.items() if flight.hand is hand]

@@ -19,6 +19,7 @@ from cvpipe.imagery import keep_surfaces, surface_path
 from cvpipe.run.patience import may_pass
 from cvpipe.run.reading import read_ahead
 from cvpipe.run.sites import Ground, KeepMaps, Looked, SitePair, assess
+from cvpipe.run.whole_scenes import Compared, ScenePair
 from cvpipe.settings import Light
 
 LOG = logging.getLogger(__name__)
@@ -63,6 +64,10 @@ class Engine(Protocol):
 
         Raises ClusterError where nobody can work any more.
         """
+        ...
+
+    def changes(self, pairs: Sequence[ScenePair]) -> Generator[tuple[ScenePair, Compared]]:
+        """What changed between whole scenes, in any order, each pair once; as `answers` in all else."""
         ...
 
     @property

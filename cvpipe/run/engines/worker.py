@@ -22,6 +22,7 @@ from cvpipe.network import vision_ops as vision_ops  # before anything that impo
 from cvpipe.network.bundle import find_bundle, load_bundle
 from cvpipe.run.engines.work import Answer, Terms, answers, keep_below
 from cvpipe.run.sites import SitePair
+from cvpipe.run.whole_scenes import Compared, ScenePair, compared
 
 #: What helps where a scene is there for the run, but not for a worker.
 SAME_ADDRESS = (
@@ -115,12 +116,24 @@ class Worker:
             found = [answer for _, answer in answers(pairs, self._network, self._terms, partial(keep_below, runs))]
             return [_returned(answer, runs) for answer in found]
 
+    def changes(self, pairs: Sequence[ScenePair]) -> list[Compared]:
+        """What changed between whole scenes, in their order."""
+        assert self._network is not None, "greeted before"
+        assert self._terms is not None
+        with gdal_environment():
+            found = [compared(pair, self._network, self._terms.light) for pair in pairs]
+        return [replace(one, reason=_from_here(one.reason)) if one.changes is None else one for one in found]
+
 
 def _returned(answer: Answer, runs: Path) -> Returned:
     if answer.assessment is None:
-        return Returned(replace(answer, reason=f"on {platform.node()}: {answer.reason}"))
+        return Returned(replace(answer, reason=_from_here(answer.reason)))
     path = surface_path(runs, answer.assessment.key)
     return Returned(answer, path.read_bytes() if path is not None and path.exists() else None)
+
+
+def _from_here(reason: str) -> str:
+    return f"on {platform.node()}: {reason}"
 
 
 def _is_readable(path: str) -> bool:
