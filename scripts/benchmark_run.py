@@ -177,12 +177,13 @@ def measure_chain(setup: Setup, rate: float) -> float:
 def _into_ledger(folder: Path, changes: Path) -> None:
     """The polygons as candidates of a new ledger."""
     features = json.loads(changes.read_text(encoding="utf-8"))["features"]
+    found = []
+    for feature in features:
+        told, outline = feature["properties"], shape(feature["geometry"])
+        kind, area, chance = ChangeKind(told["kind"]), told["area_m2"], told["probability"]
+        found.append(Candidate(outline, kind, area, chance, DAYS[1], DAYS[1]))
     with Workspace.create(folder).ledger() as ledger:
-        for feature in features:
-            told = feature["properties"]
-            outline = shape(feature["geometry"])
-            kind, area, chance = ChangeKind(told["kind"]), told["area_m2"], told["probability"]
-            ledger.add_candidate(Candidate(outline, kind, area, chance, DAYS[1], DAYS[1]))
+        ledger.add_candidates(found)
 
 
 def measure_others(setup: Setup, chain: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -16,12 +17,14 @@ from cvpipe.ledger.records import Entry
 from cvpipe.ledger.schema import Row, candidates
 
 
-def add(connection: Connection, candidate: Candidate) -> Entry[Candidate]:
-    """Enter a candidate that the sweep found."""
-    row = {**_columns(candidate), "at": now()}
-    candidate_id = entries.enter(connection, "candidate", row, action="found", details=_seen(row))
-    geopackage.grow_extent(connection, "candidates", [candidate.geometry])
-    return Entry(candidate_id, row["at"], candidate)
+def add(connection: Connection, found: Sequence[Candidate]) -> list[Entry[Candidate]]:
+    """Enter candidates that the sweep found."""
+    if not found:
+        return []
+    rows = [{**_columns(candidate), "at": now()} for candidate in found]
+    ids = entries.enter_all(connection, "candidate", rows, ["found"] * len(rows), [_seen(row) for row in rows])
+    geopackage.grow_extent(connection, "candidates", [candidate.geometry for candidate in found])
+    return [Entry(i, row["at"], candidate) for i, row, candidate in zip(ids, rows, found, strict=True)]
 
 
 def see_again(connection: Connection, candidate_id: int, *, on: date, probability: float) -> None:

@@ -16,7 +16,7 @@ def enter(
     connection: Connection, kind: str, row: Row, *, action: str = "entered", details: Mapping[str, Any] | None = None
 ) -> int:
     """Append a row to the table of that kind; returns its id."""
-    return enter_all(connection, kind, [row], [action], details)[0]
+    return enter_all(connection, kind, [row], [action], None if details is None else [details])[0]
 
 
 def enter_all(
@@ -24,14 +24,15 @@ def enter_all(
     kind: str,
     rows: Sequence[Row],
     actions: Sequence[str],
-    details: Mapping[str, Any] | None = None,
+    details: Sequence[Mapping[str, Any]] | None = None,
 ) -> list[int]:
-    """Append rows, each with its action; returns their ids in the same order."""
+    """Append rows, each with its action and what the audit trail tells of it; returns their ids in the same order."""
     table, _ = AUDITED[kind]
     query = insert(table).returning(table.c.id, sort_by_parameter_order=True)
     ids = list(connection.execute(query, list(rows)).scalars())
-    numbered = zip(ids, rows, actions, strict=True)
-    audit.append(connection, [_event(kind, {**row, "id": i}, action, details) for i, row, action in numbered])
+    told = details or [None] * len(rows)
+    numbered = zip(ids, rows, actions, told, strict=True)
+    audit.append(connection, [_event(kind, {**row, "id": i}, action, more) for i, row, action, more in numbered])
     return ids
 
 

@@ -550,8 +550,12 @@ class Ledger:
 
     def add_candidate(self, candidate: Candidate) -> Entry[Candidate]:
         """Enter a change outside every site, as the sweep found it."""
+        return self.add_candidates([candidate])[0]
+
+    def add_candidates(self, found: Sequence[Candidate]) -> list[Entry[Candidate]]:
+        """Enter changes outside every site in one transaction."""
         with store.writing(self._engine) as connection:
-            return candidate_rows.add(connection, candidate)
+            return candidate_rows.add(connection, found)
 
     def see_candidate(self, candidate_id: int, *, on: date, probability: float) -> None:
         """Note that a later epoch shows a candidate too; an earlier one than the last changes nothing."""
