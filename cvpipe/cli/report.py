@@ -80,9 +80,17 @@ def report(
         list[str] | None,
         typer.Option(metavar="CODE", help="Write dossiers instead, one for each site; 'all' for all. May be repeated."),
     ] = None,
+    bound: Annotated[
+        bool,
+        typer.Option("--bound", help="Besides one PDF each, all dossiers in one: contents, bookmarks, page numbers."),
+    ] = False,
     public: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Write what may be published instead: map page, GeoJSON and CSV."),
+    ] = None,
+    stac: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Write a STAC catalogue instead: a label item for each assessment."),
     ] = None,
     workspace: WorkspaceOption = Path(),
 ) -> None:
@@ -92,8 +100,11 @@ def report(
 
     scope = Scope(campaign or "", batch or "", owner_system or "", sub_district or "", day_of(since), day_of(until))
     look = Look(lang.value, AreaUnit(area_unit.value), pictures)
-    if dossier and public is not None:
-        raise UsageError("--dossier and --public exclude each other", remedy="Call the command twice.")
+    asked = [name for name, is_asked in (("--dossier", dossier), ("--public", public), ("--stac", stac)) if is_asked]
+    if len(asked) > 1:
+        raise UsageError(f"{' and '.join(asked)} exclude each other", remedy="Call the command once for each.")
+    if bound and not dossier:
+        raise UsageError("--bound binds dossiers", where="--bound", remedy="Add --dossier all.")
     wanted = _names(
         ("pdf" if dossier else "html,json") if formats is None else formats,
         DOSSIER_FORMATS if dossier else KNOWN_FORMATS,
@@ -104,9 +115,14 @@ def report(
             raise UsageError("--public writes a page, GeoJSON and CSV", where="--format", remedy="Leave --format out.")
         _write_public(place, public, scope, look)
         return
+    if stac is not None:
+        if formats is not None:
+            raise UsageError("--stac writes JSON and GeoJSON", where="--format", remedy="Leave --format out.")
+        _write_catalogue(place, stac, scope)
+        return
     with place.ledger() as ledger:
         if dossier:
-            _write_dossiers(place, ledger, dossier, out, wanted, scope, look)
+            _write_dossiers(place, ledger, dossier, out, wanted, scope, look, bound=bound)
         else:
             _write_summary(place, ledger, out, wanted, scope, look)
 
@@ -136,7 +152,15 @@ def _write_summary(
 
 
 def _write_dossiers(
-    place: Workspace, ledger: Ledger, codes: list[str], out: Path | None, formats: list[str], scope: Scope, look: Look
+    place: Workspace,
+    ledger: Ledger,
+    codes: list[str],
+    out: Path | None,
+    formats: list[str],
+    scope: Scope,
+    look: Look,
+    *,
+    bound: bool,
 ) -> None:
     from cvpipe.assess.rules import read_rules
     from cvpipe.report import Format, write_dossiers
@@ -153,11 +177,14 @@ def _write_dossiers(
             scope=scope,
             made_on=place.settings().today(),
             rules=read_rules(place.settings().rules, ledger.batches()),
+            bound=bound,
             progress=step,
         )
     for missing in written.missing_pictures:
         console.err.print(f"no picture from {missing}", soft_wrap=True, markup=False)
     console.out.print(f"{written.sites} dossiers: {written.folder}", soft_wrap=True, markup=False)
+    for volume in written.bound:
+        console.out.print(f"  {volume}", soft_wrap=True, markup=False)
 
 
 def _write_public(place: Workspace, out: Path, scope: Scope, look: Look) -> None:
@@ -183,6 +210,23 @@ def _write_public(place: Workspace, out: Path, scope: Scope, look: Look) -> None
     )
     for file in written.files:
         console.out.print(f"  {file}", soft_wrap=True, markup=False)
+
+
+def _write_catalogue(place: Workspace, out: Path, scope: Scope) -> None:
+    from cvpipe.network.bundle import describe_bundles, stac_item
+    from cvpipe.report import write_catalogue
+
+    networks = {bundle["digest"]: stac_item(Path(bundle["folder"])) for bundle in describe_bundles()}
+    with place.ledger() as ledger:
+        written = write_catalogue(ledger, _campaign(place, ledger, scope), out, networks, scope=scope)
+    if written.left_out:
+        told = f"{written.left_out} assessments have no two epochs and are left out"
+        console.err.print(f"notice: {told}", soft_wrap=True, markup=False)
+    console.out.print(
+        f"{written.changes} label items, {written.scenes} scenes, {written.networks} networks: {written.folder}",
+        soft_wrap=True,
+        markup=False,
+    )
 
 
 def _campaign(place: Workspace, ledger: Ledger, scope: Scope) -> Campaign:

@@ -128,7 +128,18 @@ def item_of(scene: Scene, facts: RasterFacts, source: pystac.Item | None) -> dic
     item.add_asset(ASSET, pystac.Asset(href=remote.shown(scene.uri), media_type=_media_type(facts.driver), roles=roles))
     if source is not None and source.get_self_href():
         item.add_link(pystac.Link("derived_from", remote.shown(str(source.get_self_href()))))
-    return _plain(item)
+    return with_bands(_plain(item))
+
+
+def with_bands(item: dict[str, Any]) -> dict[str, Any]:
+    """A scene's own item with its bands beside its asset too, without which STAC 1.1 allows none in its properties.
+
+    Items that a ledger kept before this was known lack them.
+    """
+    bands = item["properties"].get("bands")
+    if not bands or ASSET not in item["assets"]:
+        return item
+    return {**item, "assets": {**item["assets"], ASSET: {**item["assets"][ASSET], "bands": bands}}}
 
 
 def acquired(item: pystac.Item) -> date | None:

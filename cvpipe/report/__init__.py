@@ -17,9 +17,12 @@ workbook   content → a workbook
 summary    content → plain data
 writing    the ledger → a folder
 dossier    all that is known of one site → a document that can be checked years later
+binding    many PDFs → one with contents, bookmarks and page numbers
 public     what may be published → a map page, GeoJSON and CSV
+catalogue  assessments, scenes and networks → a STAC catalogue
 """
 
+from cvpipe.report.catalogue import WrittenCatalogue, write_catalogue
 from cvpipe.report.content import Campaign, Content, build_content
 from cvpipe.report.current import Standing, current_verdicts
 from cvpipe.report.dossier import WrittenDossiers, write_dossiers
@@ -36,11 +39,13 @@ __all__ = [
     "Look",
     "Scope",
     "Standing",
+    "WrittenCatalogue",
     "WrittenDossiers",
     "WrittenPublic",
     "WrittenReport",
     "build_content",
     "current_verdicts",
+    "write_catalogue",
     "write_dossiers",
     "write_public",
     "write_report",

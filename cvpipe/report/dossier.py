@@ -12,14 +12,17 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from cvpipe.assess.explaining import amount
 from cvpipe.assess.rules import Rules, default_rules
 from cvpipe.domain import Decision, Scene, Site
+from cvpipe.errors import UsageError
 from cvpipe.folders import OutputFolder
 from cvpipe.geo import area_m2, buffered
 from cvpipe.ledger import Ledger, standing
 from cvpipe.ledger.records import Entry, Happening, RunRecord
+from cvpipe.report.binding import Part, bind, check_binding, volumes
 from cvpipe.report.chips import ChipCutter, Picture
 from cvpipe.report.content import Campaign, Content, SiteContent, build_content
 from cvpipe.report.epochs import all_epochs_of, how_compared
@@ -31,8 +34,8 @@ from cvpipe.report.telling import happened
 from cvpipe.report.words import Words
 from cvpipe.report.writing import Format, Look
 
-PDF_NAME, HTML_NAME, ASSETS_NAME, INDEX_NAME = "pdf", "html", "assets", "index.html"
-DOSSIERS = OutputFolder(what="folder of dossiers", names=frozenset({PDF_NAME, HTML_NAME, INDEX_NAME}))
+PDF_NAME, HTML_NAME, ASSETS_NAME, INDEX_NAME, BOUND_NAME = "pdf", "html", "assets", "index.html", "bound"
+DOSSIERS = OutputFolder(what="folder of dossiers", names=frozenset({PDF_NAME, HTML_NAME, INDEX_NAME, BOUND_NAME}))
 
 #: What cannot stand in a file name somewhere, or would hide a file.
 _UNFIT = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\s]+|^\.+')
@@ -40,10 +43,14 @@ _UNFIT = re.compile(r'[\x00-\x1f\x7f/\\:*?"<>|\s]+|^\.+')
 
 @dataclass(frozen=True)
 class WrittenDossiers:
-    """Where the dossiers are. `missing_pictures` names scenes that could not be read, with the cause."""
+    """Where the dossiers are, and the volumes that they are bound in, if any.
+
+    `missing_pictures` names scenes that could not be read, with the cause.
+    """
 
     folder: Path
     sites: int
+    bound: tuple[Path, ...]
     missing_pictures: tuple[str, ...]
 
 
@@ -63,6 +70,11 @@ class Listed:
     name: str
     file: str
 
+    @property
+    def title(self) -> str:
+        """What it is called in lists."""
+        return f"{self.code} {self.name}".strip()
+
 
 def write_dossiers(
     ledger: Ledger,
@@ -75,17 +87,21 @@ def write_dossiers(
     scope: Scope = WHOLE,
     made_on: date | None = None,
     rules: Rules | None = None,
+    bound: bool = False,
     progress: Callable[[str], None] | None = None,
 ) -> WrittenDossiers:
     """Write a dossier for each site of `codes`, or of `scope`, and a page that lists them; all of them or none.
 
-    Older dossiers in `out` are replaced. Raises UnknownSiteError for a code that there is not, and UsageError where
+    With `bound` the PDFs are also bound into one, or into several volumes where there are more than 250. Older dossiers
+    in `out` are replaced. Raises UnknownSiteError for a code that there is not, and UsageError where
     `out` holds anything else or no PDF can be made here.
     """
     out, look = out.resolve(), look or Look()
     DOSSIERS.refuse_foreign(out)
     if Format.PDF in formats:
         check_pdf(look.lang)
+    if bound:
+        _check_bound(formats)
     sites = _chosen(ledger, codes, scope)
     maker = _Maker(ledger, campaign, scope, look, made_on or date.today(), rules or default_rules())
     listed, missing = list[Listed](), set[str]()
@@ -97,8 +113,9 @@ def write_dossiers(
                 missing |= {f"{p.source}: {p.missing}" for p in dossier.pictures if p.file is None}
                 if progress:
                     progress(site.code)
-        (folder / INDEX_NAME).write_text(maker.index(listed), encoding="utf-8")
-    return WrittenDossiers(out, len(sites), tuple(sorted(missing)))
+        files = _bind(maker, listed, folder) if bound else []
+        (folder / INDEX_NAME).write_text(maker.index(listed, files), encoding="utf-8")
+    return WrittenDossiers(out, len(sites), tuple(out / file for file in files), tuple(sorted(missing)))
 
 
 @dataclass(frozen=True)
@@ -159,14 +176,26 @@ class _Maker:
         )
         return Dossier(site, f"{number:05d}-{_file_name(site.code)}", html, pictures)
 
-    def index(self, listed: Sequence[Listed]) -> str:
-        """The page that lists the dossiers."""
-        return self._environment.get_template("dossiers.html").render(
+    @property
+    def title(self) -> str:
+        """What all dossiers of the call are called together."""
+        return self._campaign.title or self._words.dossiers
+
+    def index(self, listed: Sequence[Listed], bound: Sequence[str]) -> str:
+        """The page that lists the dossiers and the volumes that they are bound in."""
+        return self._listing("dossiers.html", dossiers=listed, bound=bound)
+
+    def contents(self, told: Sequence[tuple[str, int]]) -> str:
+        """The first pages of a volume: what stands on which page."""
+        return self._listing("contents.html", told=told)
+
+    def _listing(self, template: str, **more: Any) -> str:
+        return self._environment.get_template(template).render(
             words=self._words,
-            title=self._campaign.title or self._words.dossiers,
-            dossiers=listed,
+            title=self.title,
             made_on=self._made_on,
             scoped=self._words.scoped(self._scope),
+            **more,
         )
 
 
@@ -260,6 +289,30 @@ def _write(dossier: Dossier, folder: Path, formats: Collection[Format], pictures
             if picture.file is not None:
                 (pictures / picture.file).unlink()
     return Listed(dossier.site.code, dossier.site.name, files[0])
+
+
+def _check_bound(formats: Collection[Format]) -> None:
+    """Raise UsageError where there is nothing that could be bound, or nothing to bind it with."""
+    if Format.PDF not in formats:
+        raise UsageError("only PDFs are bound", where="--bound", remedy="Add pdf to --format.")
+    check_binding()
+
+
+def _bind(maker: _Maker, listed: Sequence[Listed], folder: Path) -> list[str]:
+    """Bind the PDFs that stand in `folder`; returns the volumes' files as the list of all names them."""
+    parts = [Part(folder / one.file, one.title) for one in listed]
+    (folder / BOUND_NAME).mkdir()
+    files = list[str]()
+    with TemporaryDirectory(prefix="cvpipe-contents-") as scratch:
+
+        def contents(told: Sequence[tuple[str, int]]) -> Path:
+            write_pdf(maker.contents(told), Path(scratch) / "contents.pdf", Path(scratch))
+            return Path(scratch) / "contents.pdf"
+
+        for number, some in enumerate(volumes(parts), start=1):
+            files.append(f"{BOUND_NAME}/dossiers-{number:03d}.pdf")
+            bind(some, folder / files[-1], maker.title, contents)
+    return files
 
 
 __all__ = ["WrittenDossiers", "write_dossiers"]

@@ -283,6 +283,7 @@ def environment(lang: Language) -> Environment:
     made.filters["percent"] = lambda share: figures.percent(share, lang)
     made.filters["file_name"] = lambda uri: PurePosixPath(shown(uri)).name
     made.globals["tone"] = tone
+    made.globals["metres"] = lambda area_m2: amount(area_m2, "m²", lang).replace(" ", "\u00a0")
     made.globals["version"] = cvpipe.__version__
     made.globals["left_colours"] = LEFT_COLOURS
     made.globals["change_colours"] = {kind: "#{:02x}{:02x}{:02x}".format(*rgb) for kind, rgb in CHANGE_COLOURS.items()}

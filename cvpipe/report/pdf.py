@@ -31,7 +31,10 @@ def write_pdf(html: str, path: Path, base: Path) -> None:
     weasyprint = _weasyprint()
     try:
         page = weasyprint.HTML(string=html, base_url=f"{base.resolve().as_uri()}/", url_fetcher=_fetcher(weasyprint))
-        page.write_pdf(path)
+        document = page.render()
+        for sheet in document.pages:  # pictures are inside a PDF; links to their files would lead into the maker's disk
+            sheet.links[:] = [link for link in sheet.links if not str(link[1]).startswith("file:")]
+        document.write_pdf(path)
     except (OSError, ValueError) as error:
         raise CvpipeError(f"the PDF cannot be made ({error})", where=path, remedy="Check the disk.") from error
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from cvpipe.assess.naming import Names
 from cvpipe.domain import Outcome, Question, Rung, SiteStatus, Stage
 from cvpipe.ledger.records import Happening
+from cvpipe.report.words import Words
 
 _Details = dict[str, Any]
 
@@ -59,7 +59,7 @@ _STAGES = {
     Stage.GREEN: "绿化新增",
 }
 
-_ZH = Names("zh")
+_ZH = Words("zh")
 
 
 def happened(one: Happening, lang: str) -> tuple[str, str]:
@@ -106,7 +106,7 @@ def _move(details: _Details) -> str:
 
 def _decision(details: _Details) -> str:
     told = f"{_question(details['question'])}：{_outcome(details['verdict'])}"
-    told = _with(told, details.get("reason"), details.get("note"))
+    told = _with(told, _ZH.review_reason(details.get("reason") or ""), details.get("note"))
     if "second_reviewer" in details:
         told += f"；第二核查人：{details['second_reviewer']}"
     return told + (f"；取代第 {details['supersedes']} 号结论" if "supersedes" in details else "")

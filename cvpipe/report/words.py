@@ -155,6 +155,8 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
     "nothing_overdue": ("No site is overdue.", "暂无逾期点位。"),
     "rebounds": ("Rebound", "反弹点位"),
     "since": ("Seen since", "发现日期"),
+    "contents": ("Contents", "目录"),
+    "bound": ("All in one", "合订本"),
     "area_m2": ("Area, m²", "面积（平方米）"),
     "last_seen": ("Last seen", "最近影像"),
     "nothing_back": ("No structure has come back.", "暂无反弹点位。"),

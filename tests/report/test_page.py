@@ -109,8 +109,8 @@ def test_what_still_stands_is_outlined_with_its_area(ledger: Ledger, today: date
     page = (written.folder / "index.html").read_text("utf-8")
     articles = dict(re.findall(r'<article id="site-(\d)"(.*?)</article>', page, flags=re.DOTALL))
     assert articles["2"].count('class="left" fill="#ff8ad8"') == 2, "at both later epochs, not at the baseline"
-    assert articles["2"].count("Structure left 360&nbsp;m²") == 2
-    assert articles["3"].count("Rubble left 208&nbsp;m²") == 2
+    assert articles["2"].count("Structure left 360\u00a0m²</span>") == 2
+    assert articles["3"].count("Rubble left 208\u00a0m²</span>") == 2
     assert 'class="left"' not in articles["1"]
 
 

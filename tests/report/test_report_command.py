@@ -136,3 +136,21 @@ def test_the_ledger_is_only_read(drawn: Neighbourhood, call: Call, out: Path, tm
 
 def _content(ledger: Ledger) -> tuple[object, ...]:
     return ledger.sites(), ledger.assessments(), ledger.scenes(), ledger.runs(), ledger.audit()
+
+
+def test_dossiers_are_bound(call: Call, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--out", out, "--bound") == 2
+    assert "Add --dossier all." in capsys.readouterr().err
+    assert call("--out", out, "--bound", "--dossier", "L-007", "--no-pictures") == 0
+    assert str(out / "bound" / "dossiers-001.pdf") in capsys.readouterr().out
+    assert (out / "bound" / "dossiers-001.pdf").is_file()
+
+
+def test_a_stac_catalogue_is_written(call: Call, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--stac", out, "--dossier", "all") == 2
+    assert call("--stac", out, "--format", "json") == 2
+    capsys.readouterr()
+    assert call("--stac", out) == 0
+    told = capsys.readouterr()
+    assert "12 label items, 3 scenes, 0 networks" in told.out
+    assert "2 assessments have no two epochs" in told.err
