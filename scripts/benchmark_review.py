@@ -23,6 +23,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event, Lock, Thread
@@ -30,6 +31,8 @@ from typing import Any
 
 import httpx2
 
+from cvpipe.assess.rules import Rules
+from cvpipe.assess.settling import settle_sites
 from cvpipe.domain import Account, Role
 from cvpipe.ledger import Ledger, Workspace
 from cvpipe.review.passwords import hashed
@@ -172,6 +175,7 @@ def _prepare(ledger: Ledger, reviewers: int) -> int:
         for record in records:
             one = record.assessment
             ledger.record(run, replace(one, site_code=f"{one.site_code}-{copy}", key=f"{one.key}-{copy}"))
+    settle_sites(ledger, Rules())
     return len(ledger.site_lines())
 
 
@@ -212,12 +216,12 @@ def _cpu_s(pid: int) -> float:
 
 
 def _write(folder: Path, stop: Event) -> None:
-    """What a run does to the ledger meanwhile."""
+    """What a run does to the ledger meanwhile: one site after the other."""
     with Workspace.open(folder).ledger() as ledger:
-        run, old = ledger.runs()[-1].id, ledger.assessments()[0].assessment
-        number = 0
-        while not stop.wait(1 / WRITES_PER_SECOND):
-            number += 1
+        run, known = ledger.runs()[-1].id, [record.assessment for record in ledger.assessments()]
+        for number, old in enumerate(cycle(known)):
+            if stop.wait(1 / WRITES_PER_SECOND):
+                return
             ledger.record(run, replace(old, key=f"{old.key}-written-{number}"))
 
 

@@ -8,7 +8,7 @@ from datetime import date
 from enum import StrEnum
 
 from cvpipe.domain import Outcome, Rung, Site, SiteStatus, Stage
-from cvpipe.ledger.records import SiteState
+from cvpipe.ledger.records import SiteLine, SiteState
 
 
 class ClaimKind(StrEnum):
@@ -42,7 +42,7 @@ _SAID_GONE = _SAID_CLEAR | {SiteStatus.DEMOLISHED}
 _SAID_BEFORE = frozenset({SiteStatus.REGISTERED, SiteStatus.IN_PROGRESS})
 
 
-def claim_kind(site: Site, state: SiteState) -> ClaimKind | None:
+def claim_kind(site: Site | SiteLine, state: SiteState) -> ClaimKind | None:
     """How a site's row contradicts what was seen of it; None where it does not, and where nothing was seen."""
     if site.status in _SAID_GONE and state.stage is Stage.REBOUND:
         return ClaimKind.REBUILT

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import ClassVar, Final
 
 from cvpipe.assess.criteria import Language
-from cvpipe.domain import ChangeKind, Move, Outcome, Question, Rung, SiteStatus
+from cvpipe.domain import ChangeKind, InspectionResult, Move, Outcome, Question, ReviewReason, Rung, SiteStatus
 
 _QUESTIONS: Final[dict[Question, tuple[str, str]]] = {
     Question.DEMOLITION: ("Demolition", "拆除"),
@@ -58,6 +58,25 @@ _MOVES: Final[dict[Move, tuple[str, str]]] = {
     Move.CONFIRM_REBOUND: ("Confirm the rebound", "确认反弹"),
 }
 
+_REASONS: Final[dict[ReviewReason, tuple[str, str]]] = {
+    ReviewReason.SHADOW: ("shadow", "阴影"),
+    ReviewReason.SEASON: ("season", "季节"),
+    ReviewReason.MISALIGNED: ("misaligned", "配准偏差"),
+    ReviewReason.VEHICLE: ("vehicle", "车辆"),
+    ReviewReason.NET: ("net", "防尘网"),
+    ReviewReason.LABEL: ("site outline", "点位边界有误"),
+    ReviewReason.OTHER: ("other", "其他"),
+    ReviewReason.SITE_VISIT: ("site visit", "现场核查"),
+    ReviewReason.WITHDRAWN: ("taken back", "已撤销"),
+}
+
+_RESULTS: Final[dict[InspectionResult, tuple[str, str]]] = {
+    InspectionResult.CLEAR: ("clear", "场光地净"),
+    InspectionResult.NOT_CLEAR: ("not clear", "未清理"),
+    InspectionResult.REBOUND: ("rebound", "反弹"),
+    InspectionResult.NO_ACCESS: ("no access", "无法进入"),
+}
+
 
 class Names:
     """What the words of the domain are called in one language; a room's own words (`PAGE`) are attributes."""
@@ -98,6 +117,15 @@ class Names:
     def move(self, move: Move) -> str:
         """What a person does who moves a site."""
         return _MOVES[move][self._column]
+
+    def review_reason(self, reason: str) -> str:
+        """A reason of the short list; another one as it stands."""
+        known = next((r for r in ReviewReason if r.value == reason), None)
+        return reason if known is None else _REASONS[known][self._column]
+
+    def result(self, result: InspectionResult) -> str:
+        """What an inspector found."""
+        return _RESULTS[result][self._column]
 
 
 __all__ = ["Names"]

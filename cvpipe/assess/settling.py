@@ -16,16 +16,22 @@ def settle_sites(ledger: Ledger, rules: Rules, codes: Collection[str] | None = N
     `rules` are the campaign's. Returns why a site could not be settled, by code: rules of its own that cannot be read.
     """
 
-    def judge(life: SiteLife) -> SiteState:
-        return state_of(life, rules_of(life.site, rules))
-
     failed = dict[str, str]()
     for code in ledger.unsettled(rules.settling_version, codes):
         try:
-            ledger.settle(code, judge, rules.settling_version)
+            settle_site(ledger, rules, code)
         except CvpipeError as error:
             failed[code] = str(error)
     return failed
 
 
-__all__ = ["settle_sites"]
+def settle_site(ledger: Ledger, rules: Rules, code: str) -> SiteState:
+    """Settle one site, whether something was entered or not. Raises what `Ledger.settle` and `rules_of` raise."""
+
+    def judge(life: SiteLife) -> SiteState:
+        return state_of(life, rules_of(life.site, rules))
+
+    return ledger.settle(code, judge, rules.settling_version)
+
+
+__all__ = ["settle_site", "settle_sites"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -11,7 +11,7 @@ from cvpipe.assess.ladder import GREEN_OUTCOMES, QUESTION_OF, RANK, Climbed, Vie
 from cvpipe.assess.opinions import wants_visit
 from cvpipe.assess.rules import LadderRules, Rules
 from cvpipe.assess.watching import recheck_due
-from cvpipe.domain import Outcome, Question, Rung, Sighting, Stage, Verdict
+from cvpipe.domain import Criterion, Outcome, Question, Rung, Sighting, Stage, Verdict
 from cvpipe.ledger.records import AssessmentRecord, Flag, SiteLife, SiteState
 from cvpipe.ledger.standing_decisions import standing
 
@@ -159,7 +159,8 @@ def _doubts(
         yield _Doubt(FlagReason.CONTRADICTORY, (asked,), rules.priority_contradictory)
     if pending is not None and pending.stage in rules.high_stakes and (pending.area_m2 or 0) >= rules.high_stakes_m2:
         yield _Doubt(FlagReason.HIGH_STAKES, (QUESTION_OF[pending.stage],), rules.priority_high_stakes)
-    uncertain = {q: _uncertainty(verdict) for q in Question if (verdict := _flagged_verdict(views, q)) is not None}
+    flagged = ((question, _flagged_verdict(views, question)) for question in Question)
+    uncertain = {question: uncertainty(verdict.criteria) for question, verdict in flagged if verdict is not None}
     if uncertain:
         ordered = tuple(sorted(uncertain, key=lambda question: -uncertain[question]))
         most = MOST_UNCERTAIN * uncertain[ordered[0]]
@@ -196,10 +197,10 @@ def _newest_record(views: Sequence[View], question: Question) -> AssessmentRecor
     return newest.records.get(question) if newest is not None else None
 
 
-def _uncertainty(verdict: Verdict) -> float:
-    """0 where every value lies as far from its limit as the limit is large, 1 where one lies on it."""
-    limits = [(c.value, c.limit) for c in verdict.criteria if c.limit]
+def uncertainty(criteria: Iterable[Criterion]) -> float:
+    """How near to its limit a value lies: 1 where one is on it, 0 where all are off by the limit's whole size."""
+    limits = [(c.value, c.limit) for c in criteria if c.limit]
     return max((1 - min(abs(value - limit) / abs(limit), 1.0) for value, limit in limits), default=0.0)
 
 
-__all__ = ["VAIN_CLAIMS", "FlagReason", "claim_question", "state_of"]
+__all__ = ["VAIN_CLAIMS", "FlagReason", "claim_question", "state_of", "uncertainty"]

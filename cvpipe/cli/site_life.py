@@ -272,7 +272,7 @@ def _area(area_m2: float | None) -> str:
 
 
 def _row(happening: Happening) -> tuple[object, ...]:
-    from cvpipe.report.telling import happened
+    from cvpipe.assess.telling import happened
 
     when, told = f"{happening.at:%Y-%m-%d %H:%M:%S}", happened(happening, language())[1]
     return when, happening.kind, happening.action.replace("_", " "), happening.who or None, told

@@ -13,6 +13,12 @@ from cvpipe.ledger.records import Session
 from cvpipe.ledger.schema import Row, accounts, sessions
 from cvpipe.ledger.schema import log_ins as log_in_rows
 
+#: Sessions, each with its account.
+_SESSIONS = select(
+    *(sessions.c[name] for name in Session.__dataclass_fields__),
+    *(accounts.c[name] for name in ("name", "role", "password_hash", "active")),
+).join(accounts, accounts.c.name == sessions.c.account)
+
 
 def put(connection: Connection, account: Account) -> bool:
     """Add an account, or update it by name; returns whether anything was written. The audit row tells no hash."""
@@ -68,11 +74,10 @@ def open_session(connection: Connection, session: Session, *, expired_before: da
 
 def session(connection: Connection, token_hash: str) -> tuple[Session, Account] | None:
     """The session of that hash with its account; None where there is none or the account is closed."""
-    row = connection.execute(select(sessions).where(sessions.c.token_hash == token_hash)).mappings().first()
-    account = None if row is None else named(connection, row["account"])
-    if row is None or account is None or not account.active:
+    found = connection.execute(_SESSIONS.where(sessions.c.token_hash == token_hash)).mappings().first()
+    if found is None or not found["active"]:
         return None
-    return Session(**{name: value for name, value in row.items() if name != "id"}), account
+    return Session(**{name: found[name] for name in Session.__dataclass_fields__}), _account_of(found)
 
 
 def see_session(connection: Connection, token_hash: str, at: datetime) -> None:

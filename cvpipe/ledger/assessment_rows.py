@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from threading import Lock
 from typing import Any
 
 from shapely.geometry.base import BaseGeometry
@@ -20,6 +21,9 @@ from cvpipe.ledger.schema import Row, assessments, changes
 from cvpipe.life import OBSERVABLE
 
 _CHUNK = 1000  # keys per query; SQLite takes 32,766 parameters at most
+
+#: Assessments that are remembered, some 20 kB each: what the reviewers of a morning have before them.
+RECALLED = 3000
 
 
 def known_keys(connection: Connection, keys: Collection[str]) -> set[str]:
@@ -68,6 +72,45 @@ def all_assessments(connection: Connection, site_code: str | None) -> list[Asses
     rows = connection.execute(query).mappings().all()
     found = _changes_by_assessment(connection, site_code)
     return [_record_of(row, found[row["id"]]) for row in rows]
+
+
+class Recalled:
+    """Assessments that were read before, by id: rows that are only ever appended need not be read again.
+
+    Bounded; safe to share between threads.
+    """
+
+    def __init__(self, most: int = RECALLED) -> None:
+        self._most, self._lock = most, Lock()
+        self._records: OrderedDict[int, AssessmentRecord] = OrderedDict()
+
+    def of(self, ids: Iterable[int]) -> dict[int, AssessmentRecord]:
+        """Those of the assessments that are remembered."""
+        with self._lock:
+            found = {i: self._records[i] for i in ids if i in self._records}
+            for i in found:
+                self._records.move_to_end(i)
+        return found
+
+    def keep(self, records: Iterable[AssessmentRecord]) -> None:
+        """Remember assessments; those that were not asked for the longest are forgotten."""
+        with self._lock:
+            self._records |= {record.id: record for record in records}
+            while len(self._records) > self._most:
+                self._records.popitem(last=False)
+
+
+def of_site(connection: Connection, site_code: str, recalled: Recalled) -> list[AssessmentRecord]:
+    """What `all_assessments` tells of one site, read as far as it is not remembered."""
+    c = assessments.c
+    query = select(c.id).where(c.site_code == site_code).order_by(c.after_date.nulls_first(), c.id)
+    ids = list(connection.scalars(query))
+    known = recalled.of(ids)
+    if len(known) < len(ids):
+        read = all_assessments(connection, site_code)
+        recalled.keep(read)
+        known = {record.id: record for record in read}
+    return [known[i] for i in ids]
 
 
 def content_hash(row: Row, found: Sequence[Row]) -> str:

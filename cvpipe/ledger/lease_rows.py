@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
@@ -14,16 +15,17 @@ from cvpipe.ledger.records import ItemKey, Lease, LeaseState
 from cvpipe.ledger.schema import Row, leases
 
 
-def take(connection: Connection, items: Sequence[ItemKey], who: str, until: datetime, count: int) -> list[ItemKey]:
+def take(connection: Connection, items: Iterable[ItemKey], who: str, until: datetime, count: int) -> list[ItemKey]:
     """Put the first `count` of `items` that nobody else has before a person, who gives back all others they had.
 
-    The transaction must be a writing one: it is alone, so that no two persons get the same item.
+    No more of `items` are looked at than it takes. The transaction must be a writing one: it is alone, so that no two
+    persons get the same item.
     """
     connection.execute(delete(leases).where(leases.c.until < now()))
     held = leases.c.state == LeaseState.HELD.value
     connection.execute(delete(leases).where(leases.c.who == who, held))
     taken = {_item_of(row) for row in connection.execute(select(leases).where(held)).mappings()}
-    free = [item for item in items if item not in taken][:count]
+    free = list(islice((item for item in items if item not in taken), count))
     for item in free:
         put(connection, Lease(item, who, LeaseState.HELD, until))
     return free

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date, datetime
 from itertools import islice
 from pathlib import Path
@@ -95,6 +95,7 @@ class Ledger:
     def __init__(self, place: store.Place) -> None:
         self.place = place
         self._engine = store.connect(place)
+        self._recalled = assessment_rows.Recalled()
 
     @property
     def name(self) -> str:
@@ -332,12 +333,12 @@ class Ledger:
         UnknownSiteError, and whatever `judge` raises; nothing is written then.
         """
         with store.writing(self._engine) as connection:
-            return settling.settle(connection, code, judge, rules_version)
+            return settling.settle(connection, code, judge, rules_version, self._recalled)
 
     def life(self, code: str) -> SiteLife:
         """All that bears on where a site stands. Raises UnknownSiteError."""
         with store.reading(self._engine) as connection:
-            return settling.life_of(connection, code)
+            return settling.life_of(connection, code, self._recalled)
 
     def states(self, codes: Collection[str] | None = None) -> dict[str, SiteState]:
         """Where all sites, or some, were last settled to stand, by code; their sightings are left out."""
@@ -506,8 +507,11 @@ class Ledger:
         with store.writing(self._engine) as connection:
             account_rows.close_session(connection, token_hash)
 
-    def take_items(self, items: Sequence[ItemKey], *, who: str, until: datetime, count: int) -> list[ItemKey]:
-        """Put the first `count` of `items` that nobody else has before a person, who gives back all others."""
+    def take_items(self, items: Iterable[ItemKey], *, who: str, until: datetime, count: int) -> list[ItemKey]:
+        """Put the first `count` of `items` that nobody else has before a person, who gives back all others.
+
+        No more of them are looked at than it takes.
+        """
         with store.writing(self._engine) as connection:
             return lease_rows.take(connection, items, who, until, count)
 
@@ -526,10 +530,10 @@ class Ledger:
         with store.reading(self._engine) as connection:
             return lease_rows.present(connection)
 
-    def touched_since(self, rows: int) -> Touched:
-        """The sites that the audit trail names after its row `rows`."""
+    def touched_since(self, rows: int, settled: int = 0) -> Touched:
+        """The sites that the audit trail names after its row `rows`, and those settled after settling `settled`."""
         with store.reading(self._engine) as connection:
-            return line_rows.touched_since(connection, rows)
+            return line_rows.touched_since(connection, rows, settled)
 
     def site_lines(self, codes: Collection[str] | None = None) -> list[SiteLine]:
         """Lines of all sites, or of those with the given codes that there are, ordered by code."""
@@ -686,7 +690,9 @@ class Ledger:
     def assessments(self, code: str | None = None) -> list[AssessmentRecord]:
         """Assessments of all sites, or of one, ordered by site code and date of the later epoch."""
         with store.reading(self._engine) as connection:
-            return assessment_rows.all_assessments(connection, code)
+            if code is not None:
+                return assessment_rows.of_site(connection, code, self._recalled)
+            return assessment_rows.all_assessments(connection, None)
 
     # The audit trail
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 from shapely.geometry.base import BaseGeometry
 
@@ -255,7 +256,8 @@ class Reminders:
 class SiteLine:
     """A site as a line of a list: all that is kept of it but its geometry, plan and attributes.
 
-    `due_date` is its own or else its batch's; `lon` and `lat` are the middle of its bounding box, degrees.
+    `due_date` is its own or else its batch's; `lon` and `lat` are the middle of its bounding box, degrees; `state` is
+    where it was last settled to stand, and why somebody should look at it.
     """
 
     code: str
@@ -272,6 +274,7 @@ class SiteLine:
     land_area_m2: float | None
     lon: float
     lat: float
+    state: SiteState
 
 
 @dataclass(frozen=True)
@@ -288,13 +291,18 @@ class GivenVerdict:
 
 @dataclass(frozen=True)
 class Touched:
-    """What happened since some row of the audit trail: the sites it was about, and the trail's present length.
+    """What happened since some row of the audit trail and some settling: to which sites, and how long both now are.
 
-    `sites` is None where so much happened that all of them are best looked at anew.
+    `sites` names for each code the kinds of the rows that were about it (`SETTLED` where it was settled); it is None
+    where so much happened that all of them are best looked at anew. `other` are the kinds of rows about no site.
     """
 
+    SETTLED: ClassVar[str] = "settled"
+
     rows: int
-    sites: frozenset[str] | None
+    settled: int
+    sites: Mapping[str, frozenset[str]] | None
+    other: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,7 @@ sites = Table(
     Column("review_assessment", Integer, info=LATER),
     Column("settled_row", Integer, info=LATER),
     Column("settled_rules", Text, info=LATER),
+    Column("settled_number", Integer, index=True, info=LATER),
     Index(None, "owner_system"),
     sqlite_autoincrement=True,
 )

@@ -27,6 +27,9 @@ from cvpipe.ledger.schema import SETTLED_COLUMNS, Row, assessments, audit, batch
 from cvpipe.ledger.standing_decisions import standing
 from cvpipe.life import SEEN_AS
 
+#: So many sites are looked up one by one; of more, all are read at once.
+_FEW = 500
+
 Judge = Callable[[SiteLife], SiteState]
 """What tells where a site stands out of all that is known of it."""
 
@@ -46,7 +49,8 @@ _DONE = (SiteStatus.CLEARED.value, SiteStatus.CLOSED.value, SiteStatus.EXEMPT.va
 
 def unsettled(connection: Connection, rules_version: str, codes: Collection[str] | None) -> list[str]:
     """Codes of the sites to be settled: all, or those among `codes`."""
-    newest = _newest_rows()
+    wanted = None if codes is None else set(codes)
+    newest = _newest_rows(wanted)
     query = select(sites.c.code).join(newest, newest.c.site_code == sites.c.code).order_by(sites.c.code)
     query = query.where(
         or_(
@@ -55,29 +59,30 @@ def unsettled(connection: Connection, rules_version: str, codes: Collection[str]
             sites.c.settled_rules.is_distinct_from(rules_version),
         )
     )
-    wanted = None if codes is None else set(codes)
     return [code for code in connection.scalars(query) if wanted is None or code in wanted]
 
 
-def settle(connection: Connection, code: str, judge: Judge, rules_version: str) -> SiteState:
+def settle(
+    connection: Connection, code: str, judge: Judge, rules_version: str, recalled: assessment_rows.Recalled
+) -> SiteState:
     """Have `judge` tell where a site stands, and note it."""
     bearing = select(func.max(audit.c.id)).where(audit.c.site_code == code, audit.c.kind.in_(_BEARING))
     row = connection.scalar(bearing)
-    state = judge(life_of(connection, code))
-    news = {**_columns(state), "settled_row": row, "settled_rules": rules_version}
+    number = 1 + (connection.scalar(select(func.max(sites.c.settled_number))) or 0)
+    state = judge(life_of(connection, code, recalled))
+    news = {**_columns(state), "settled_row": row, "settled_rules": rules_version, "settled_number": number}
     connection.execute(update(sites).where(sites.c.code == code).values(**news))
     sighting_rows.settle(connection, code, state.sightings)
     return state
 
 
-def life_of(connection: Connection, code: str) -> SiteLife:
+def life_of(connection: Connection, code: str, recalled: assessment_rows.Recalled) -> SiteLife:
     """All that bears on where a site stands. Raises UnknownSiteError."""
     site = site_rows.site_of(site_rows.row_of(connection, code))
-    first = version_rows.of_site(connection, code)[0]
     return SiteLife(
         site,
-        first.valid_from.date(),
-        tuple(assessment_rows.all_assessments(connection, code)),
+        version_rows.first_known(connection, code).date(),
+        tuple(assessment_rows.of_site(connection, code, recalled)),
         tuple(decision_rows.all_decisions(connection, code)),
         tuple(finding_rows.all_inspections(connection, code)),
         tuple(move_rows.all_moves(connection, code)),
@@ -88,7 +93,7 @@ def states(connection: Connection, codes: Collection[str] | None) -> dict[str, S
     """Where each site stands as it was last settled, by code; without its sightings."""
     wanted = None if codes is None else set(codes)
     rows = connection.execute(select(*_SETTLED).order_by(sites.c.code)).mappings()
-    return {row["code"]: _state_of(row) for row in rows if wanted is None or row["code"] in wanted}
+    return {row["code"]: state_of(row) for row in rows if wanted is None or row["code"] in wanted}
 
 
 def queue(connection: Connection, on: date) -> Iterator[QueueItem]:
@@ -99,9 +104,11 @@ def queue(connection: Connection, on: date) -> Iterator[QueueItem]:
     yield from sorted(items, key=lambda item: (-item.priority, item.site_code))
 
 
-def _newest_rows() -> Any:
-    """The newest audit row that bears on each site."""
+def _newest_rows(codes: Collection[str] | None) -> Any:
+    """The newest audit row that bears on each site, or on each of a few."""
     bearing = select(audit.c.site_code, func.max(audit.c.id).label("row")).where(audit.c.kind.in_(_BEARING))
+    if codes is not None and len(codes) <= _FEW:
+        bearing = bearing.where(audit.c.site_code.in_(sorted(codes)))
     return bearing.group_by(audit.c.site_code).subquery()
 
 
@@ -174,7 +181,8 @@ def _flag_columns(flag: Flag) -> dict[str, Any]:
 _NO_FLAG = Flag("", (), 0.0, 0)
 
 
-def _state_of(row: Row) -> SiteState:
+def state_of(row: Row) -> SiteState:
+    """Where a site was last settled to stand, out of its code and `SETTLED_COLUMNS`; its sightings are left out."""
     alike = {name: row[name] for name in ("rebound_since", "rebound_m2", "recheck_due")}
     seen = row["observed_status"]
     return SiteState(

@@ -46,6 +46,14 @@ def of_site(connection: Connection, code: str) -> list[SiteVersion]:
     return [_version_of(found) for found in connection.execute(query).mappings()]
 
 
+def first_known(connection: Connection, code: str) -> datetime:
+    """Since when the ledger knows a site (UTC)."""
+    c = site_versions.c
+    query = select(c.valid_from).where(c.site_code == code).order_by(c.version).limit(1)
+    since: datetime = connection.execute(query).scalar_one()
+    return since
+
+
 def numbered(connection: Connection, code: str, number: int) -> SiteVersion:
     """One version of a site. Raises LedgerError for one that the site never had."""
     c = site_versions.c

@@ -16,6 +16,7 @@ from typing import Any
 
 from cvpipe.assess.explaining import amount
 from cvpipe.assess.rules import Rules, default_rules
+from cvpipe.assess.telling import happened
 from cvpipe.domain import Decision, Scene, Site
 from cvpipe.errors import UsageError
 from cvpipe.folders import OutputFolder
@@ -30,7 +31,6 @@ from cvpipe.report.html import environment, site_view
 from cvpipe.report.material import read_site
 from cvpipe.report.pdf import check_pdf, write_pdf
 from cvpipe.report.scope import WHOLE, Scope
-from cvpipe.report.telling import happened
 from cvpipe.report.words import Words
 from cvpipe.report.writing import Format, Look
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from cvpipe.assess.naming import Names
 from cvpipe.assess.sampling import Estimate
-from cvpipe.domain import Decision, Outcome, Question, ReviewReason, Surface
+from cvpipe.domain import Decision, Outcome, Question, Surface
 from cvpipe.ledger.records import Entry, SiteState
 from cvpipe.report.content import Concern
 from cvpipe.report.scope import Scope
@@ -271,18 +271,6 @@ _CONCERNS: Final[dict[Concern, tuple[str, str]]] = {
     Concern.UNCERTAIN: ("Near a limit, or figures disagree", "接近限值或数据不一致"),
 }
 
-_REASONS: Final[dict[str, tuple[str, str]]] = {
-    ReviewReason.SHADOW: ("shadow", "阴影"),
-    ReviewReason.SEASON: ("season", "季节"),
-    ReviewReason.MISALIGNED: ("misaligned", "配准偏差"),
-    ReviewReason.VEHICLE: ("vehicle", "车辆"),
-    ReviewReason.NET: ("net", "防尘网"),
-    ReviewReason.LABEL: ("relabelled", "重新勾绘"),
-    ReviewReason.OTHER: ("other", "其他"),
-    ReviewReason.SITE_VISIT: ("site visit", "需现场核查"),
-    ReviewReason.WITHDRAWN: ("withdrawn", "已撤回"),
-}
-
 _PUBLIC: Final[dict[str, tuple[str, str]]] = {
     "code": ("Code", "编号"),
     "name": ("Name", "名称"),
@@ -357,10 +345,6 @@ class Words(Names):
     def sentences(self, texts: Iterable[str]) -> str:
         """Sentences one after another; Chinese ones need no space between them."""
         return ("" if self.lang == "zh" else " ").join(texts)
-
-    def review_reason(self, reason: str) -> str:
-        """One of the reviewers' short list; any other text as it is."""
-        return _REASONS[reason][self._column] if reason in _REASONS else reason
 
     def estimate(self, one: Estimate) -> str:
         """What a total that a sample corrects is called."""

@@ -26,12 +26,11 @@ from cvpipe.domain import (
 from cvpipe.errors import InputError, SceneError
 from cvpipe.geo import Grid, area_m2, buffered
 from cvpipe.ledger import AssessmentRecord, Entry, ItemKey, LeaseState
-from cvpipe.review import queue, uploads, views, visit_results
+from cvpipe.review import uploads, views, visit_results
 from cvpipe.review.access import DeskOf, Reviewer, Viewer, WordsOf
 from cvpipe.review.desk import Desk, Look, SiteFile, Turn
 from cvpipe.review.district_map import district_map
 from cvpipe.review.frames import NO_SHAPE, Epoch, Frame, cut
-from cvpipe.review.pictures import content_of
 from cvpipe.review.queue import Filter
 from cvpipe.review.words import Words
 
@@ -205,7 +204,7 @@ def history(
     """The life of a site, and the decisions on it."""
     record = desk.site_record(code)
     return {
-        "history": views.history_view(desk.ledger.history(code), record, visitor.name),
+        "history": views.history_view(desk.ledger.history(code), record, words, visitor.name),
         "decisions": views.decisions_view(record, words, visitor.name),
     }
 
@@ -317,7 +316,7 @@ def picture(
     epoch = look.epoch(scene) if look else None
     if look is None or epoch is None:
         raise HTTPException(404)
-    kept = KEEP_PICTURES if made == content_of(epoch, look.both) else {}
+    kept = KEEP_PICTURES if made == look.contents[epoch.name] else {}
     if what == "surfaces":
         return Response(_surfaces(desk, look, epoch, words), media_type="image/png", headers=kept)
     frame = look.frame
@@ -371,23 +370,23 @@ def _next(desk: Desk, asked: Asked, who: str, words: Words, *, has_it: bool = Tr
         "items": [
             {"key": views.key_view(item.key), "same": True}
             if has_it and item.key == showing
-            else views.item_view(desk, item, turn.handed_on(item.key), words, who, on)
+            else views.item_view(desk, item, turn, words, who, on)
             for item in turn.items
         ],
         "queue": _queue_state(desk, turn, who, words, on),
     }
 
 
-def queue_state(desk: Desk, who: str, words: Words, on: date) -> dict[str, Any]:
-    """How much waits for a person, by reason, and how quick they were today."""
-    return _queue_state(desk, desk.turn(who, Filter(), on), who, words, on)
+def first_items(desk: Desk, who: str, words: Words) -> dict[str, Any]:
+    """What `/api/next` answers to whoever has nothing on the screen yet; the page brings it along."""
+    return _next(desk, Asked(), who, words)
 
 
 def _queue_state(desk: Desk, turn: Turn, who: str, words: Words, on: date) -> dict[str, Any]:
-    pace = desk.pace(who, on)
+    pace = desk.pace(who, on, turn.known)
     return {
-        "waiting": len(turn.mine),
-        "by_why": [[words.why(why), count] for why, count in queue.counts(turn.mine).items() if count],
+        "waiting": sum(turn.counts.values()),
+        "by_why": [[words.why(why), count] for why, count in turn.counts.items() if count],
         "today": pace.today,
         "median_s": pace.median_s,
     }
@@ -420,4 +419,4 @@ def _change(sent: SentChange, frame: Frame) -> Change:
     return Change(sent.kind, geometry, area_m2(geometry), 1.0)
 
 
-__all__ = ["answers", "queue_state", "router"]
+__all__ = ["answers", "first_items", "router"]

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import statistics
-import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import product
+from functools import cached_property
+from itertools import chain, product
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
-from cvpipe.assess.settling import settle_sites
+from cvpipe.assess.settling import settle_site, settle_sites
 from cvpipe.domain import (
     Decision,
     Inspection,
@@ -28,26 +28,27 @@ from cvpipe.domain import (
     SiteStatus,
     StatusMove,
 )
-from cvpipe.errors import LedgerError, SceneError, UnknownSiteError
+from cvpipe.errors import CvpipeError, LedgerError, SceneError, UnknownSiteError
 from cvpipe.geo import buffered
 from cvpipe.imagery import surface_path
-from cvpipe.ledger import AssessmentRecord, Entry, GivenVerdict, ItemKey, Lease, LeaseState, Ledger, standing
+from cvpipe.ledger import AssessmentRecord, Entry, GivenVerdict, ItemKey, Lease, LeaseState, Ledger
 from cvpipe.ledger.workspace import RUNS_NAME
 from cvpipe.life import MOVES
-from cvpipe.review import queue
-from cvpipe.review.district import District, SiteRecord
+from cvpipe.review.board import Board
+from cvpipe.review.district import District, Known, SiteRecord
 from cvpipe.review.frames import Epoch, Frame, epochs_of
 from cvpipe.review.options import ReviewOptions
-from cvpipe.review.pictures import Pictures
-from cvpipe.review.queue import Filter, Waiting
+from cvpipe.review.pictures import Pictures, content_of
+from cvpipe.review.queue import Filter, Waiting, Why
+from cvpipe.review.tallies import Tallies
 
 LOG = logging.getLogger(__name__)
 
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+
 #: Items that are before a reviewer at once: the one on the screen, and the next one, whose pictures are fetched.
 ITEMS_AHEAD = 2
-
-#: Items of which the first free ones are taken: more than all others together can hold at once.
-OFFERED = 500
 
 #: How long an item that was put off, or handed to others, stays away from the person.
 PUT_OFF = {LeaseState.SKIPPED: timedelta(hours=4), LeaseState.SENT_BACK: timedelta(days=30)}
@@ -64,9 +65,6 @@ WARM_ITEMS = 12
 #: Sites that are kept with all their assessments.
 SITES_KEPT = 500
 
-#: Scenes and runs are read again after so many seconds; a new one shows the sites it is for at once.
-SCENES_KEPT_S = 20.0
-
 
 @dataclass(frozen=True)
 class SiteFile:
@@ -78,6 +76,8 @@ class SiteFile:
     site: Site
     record: SiteRecord
     assessments: tuple[AssessmentRecord, ...]
+    scenes: int
+    """`Known.scenes`: as of when its pictures are."""
 
     def assessment(self, key: str) -> AssessmentRecord | None:
         """The assessment of that key; None where the site has none such."""
@@ -98,6 +98,16 @@ class Look:
         by_role = {epoch.role: epoch for epoch in self.epochs}
         return by_role["before"], by_role["after"]
 
+    @cached_property
+    def contents(self) -> dict[str, str]:
+        """What each epoch's picture is made from, by the epoch's name."""
+        return {epoch.name: content_of(epoch, self.both) for epoch in self.epochs}
+
+    @cached_property
+    def outlines(self) -> tuple[dict[str, Any], ...]:
+        """The machine's outlines of changes in metres of the frame."""
+        return tuple(self.frame.local_all([change.geometry for change in self.record.assessment.changes]))
+
     def epoch(self, name: str) -> Epoch | None:
         """The epoch of that name; None where the site has none such."""
         return next((epoch for epoch in self.epochs if epoch.name == name), None)
@@ -105,11 +115,12 @@ class Look:
 
 @dataclass(frozen=True)
 class Turn:
-    """The items that are now before a person, all that they may be given, and the leases that were found."""
+    """The items that are now before a person, how many of each reason they may be given, and the leases found."""
 
     items: list[Waiting]
-    mine: list[Waiting]
+    counts: Mapping[Why, int]
     leases: list[Lease]
+    known: Known
 
     def handed_on(self, key: ItemKey) -> Lease | None:
         """Who handed an item to others, and with which words."""
@@ -134,12 +145,12 @@ class Desk:
         self.pictures = Pictures()
         self._lock = Lock()
         self._deciding = Lock()
-        self._queue: tuple[Mapping[str, SiteRecord], date, list[Waiting]] | None = None
-        self._items: dict[str, tuple[SiteRecord, list[Waiting]]] = {}
+        self.board = Board(options)
         self._files: OrderedDict[str, SiteFile] = OrderedDict()
         self._codes: dict[int, str] = {}
-        self._looks: OrderedDict[int, tuple[SiteFile, Look | None]] = OrderedDict()
-        self._scenes: tuple[float, list[Scene], dict[int, dict[str, Any]]] | None = None
+        self._looks: OrderedDict[int, tuple[Hashable, Look | None]] = OrderedDict()
+        self._labels: OrderedDict[str, tuple[int, list[Entry[Label]]]] = OrderedDict()
+        self._scenes: tuple[int, dict[str, Scene], dict[int, dict[str, Any]]] | None = None
 
     def today(self) -> date:
         """The present day in the district."""
@@ -149,47 +160,22 @@ class Desk:
         """Have the ledger told anew where a site stands; what people entered stays, whether that succeeds or not."""
         if self.options.rules is None:
             return
-        for reason in settle_sites(self.ledger, self.options.rules, [code]).values():
-            LOG.warning("site %s: where it stands is told by the next run: %s", code, reason)
+        try:
+            settle_site(self.ledger, self.options.rules, code)
+        except CvpipeError as error:
+            LOG.warning("site %s: where it stands is told by the next run: %s", code, error)
 
     # What waits
 
-    def waiting(self, on: date) -> list[Waiting]:
-        """The whole queue on a day; made anew only where something happened."""
-        sites = self.district.sites
-        kept = self._queue
-        if kept is not None and kept[0] is sites and kept[1] == on:
-            return kept[2]
-        if kept is None or kept[1] != on:
-            self._items.clear()
-        found = sorted((item for site in sites.values() for item in self._items_of(site, on)), key=lambda i: i.rank)
-        self._queue = sites, on, found
-        return found
-
-    def _items_of(self, site: SiteRecord, on: date) -> list[Waiting]:
-        """The items of a site, found anew only where something happened to it."""
-        kept = self._items.get(site.line.code)
-        if kept is None or kept[0] is not site:
-            share, seed = self.options.audit_share, self.options.audit_seed
-            kept = self._items[site.line.code] = site, list(queue.of_site(site, on, share=share, seed=seed))
-        return kept[1]
-
-    def turn(self, who: str, wanted: Filter, on: date) -> Turn:
-        """What a person may be given, without giving them anything."""
-        leases = self.ledger.leases()
-        free = queue.for_person(self.waiting(on), who, leases)
-        return Turn([], [item for item in free if wanted.lets(item)], leases)
-
     def take(self, who: str, wanted: Filter, on: date, showing: ItemKey | None = None) -> Turn:
         """Put the next items before a person, first of all the one that they are `showing`; others they had go."""
-        leases = self.ledger.leases()
-        free = queue.for_person(self.waiting(on), who, leases)
-        mine = [item for item in free if wanted.lets(item)]
-        shown = [item for item in free if item.key == showing]
-        by_key = {item.key: item for item in (*shown, *mine[:OFFERED])}
+        known, leases = self.district.now(), self.ledger.leases()
+        whole, narrowed = self.board.queue(known.sites, on), self.board.queue(known.sites, on, wanted)
+        shown = [showing] if showing is not None and whole.may_be_given(showing, who, leases) else []
+        others = (item.key for item in narrowed.for_person(who, leases) if item.key != showing)
         until = datetime.now(UTC) + self.options.lease
-        taken = self.ledger.take_items(list(by_key), who=who, until=until, count=ITEMS_AHEAD)
-        return Turn([by_key[key] for key in taken], mine, leases)
+        taken = self.ledger.take_items(chain(shown, others), who=who, until=until, count=ITEMS_AHEAD)
+        return Turn([whole.items_by_key[key] for key in taken], narrowed.counts(who, leases), leases, known)
 
     def put_off(self, key: ItemKey, who: str, state: LeaseState, note: str = "") -> None:
         """Give an item back, not to see it again for a while."""
@@ -200,15 +186,15 @@ class Desk:
         mine = [lease.item for lease in self.ledger.leases() if lease.who == who]
         self.ledger.release_items(mine, who=who)
 
-    def pace(self, who: str, on: date) -> Pace:
+    def figures(self, on: date, known: Known | None = None) -> Tallies:
+        """What is counted over all sites on a day."""
+        return self.board.figures((known or self.district.now()).sites, on)
+
+    def pace(self, who: str, on: date, known: Known) -> Pace:
         """What a person decided on a day."""
-        mine = [
-            e
-            for e in self._standing_decisions()
-            if e.value.who == who and e.at.astimezone(self.options.zone).date() == on
-        ]
-        seconds = [e.value.seconds for e in mine if e.value.seconds is not None]
-        return Pace(len(mine), statistics.median(seconds) if seconds else None)
+        decided = self.figures(on, known).of("pace", who, on)
+        seconds = [second for second in decided.elements() if second is not None]
+        return Pace(decided.total(), statistics.median(seconds) if seconds else None)
 
     # What people say
 
@@ -257,10 +243,12 @@ class Desk:
 
         Raises LedgerError where the site was closed, or called a rebound, on that answer.
         """
-        mine = [entry for entry in self._standing_decisions() if entry.value.who == who and entry.value.assessment_key]
-        if not mine:
+        sites = self.district.sites
+        answered = self.board.figures(sites, self.today()).of("answered", who)
+        if not answered:
             return None
-        last = max(mine, key=lambda entry: entry.id)
+        number, code = max(answered)
+        last = next(entry for entry in sites[code].decisions if entry.id == number)
         old = last.value
         self._refuse_acted_upon(last)
         withdrawn = Decision(
@@ -303,40 +291,65 @@ class Desk:
 
     # What is shown
 
-    def site_record(self, code: str) -> SiteRecord:
+    def site_record(self, code: str, known: Known | None = None) -> SiteRecord:
         """A site as the lists know it. Raises UnknownSiteError."""
-        found = self.district.sites.get(code)
+        found = (known or self.district.now()).sites.get(code)
         if found is None:
             raise UnknownSiteError("there is no such site", where=code, remedy="Look it up in the list of sites.")
         return found
 
-    def file(self, code: str) -> SiteFile:
-        """A site with its assessments. Raises UnknownSiteError."""
-        record = self.site_record(code)
+    def file(self, code: str, known: Known | None = None) -> SiteFile:
+        """A site with its assessments, read again only where they changed. Raises UnknownSiteError."""
+        known = known or self.district.now()
+        record = self.site_record(code, known)
         with self._lock:
             kept = self._files.get(code)
-        if kept is not None and kept.record is record:
+        if kept is not None and kept.record is record and kept.scenes == known.scenes:
             return kept
-        made = SiteFile(self.ledger.sites([code])[0], record, tuple(self.ledger.assessments(code)))
-        with self._lock:
-            self._files[code] = made
-            self._files.move_to_end(code)
-            while len(self._files) > SITES_KEPT:
-                self._files.popitem(last=False)
+        if kept is not None and kept.record.content == record.content:
+            made = replace(kept, record=record, scenes=known.scenes)
+        else:
+            one = self.ledger.sites([code])[0]
+            made = SiteFile(one, record, tuple(self.ledger.assessments(code)), known.scenes)
+        self._keep(self._files, code, made)
         return made
+
+    def labels(self, file: SiteFile) -> list[Entry[Label]]:
+        """What people outlined on a site."""
+        code, drawn = file.site.code, file.record.labels
+        with self._lock:
+            kept = self._labels.get(code)
+        if kept is None or kept[0] != drawn:
+            kept = drawn, self.ledger.labels(code)
+            self._keep(self._labels, code, kept)
+        return kept[1]
+
+    def _keep(self, kept: OrderedDict[Key, Value], key: Key, value: Value) -> None:
+        with self._lock:
+            kept[key] = value
+            kept.move_to_end(key)
+            while len(kept) > SITES_KEPT:
+                kept.popitem(last=False)
 
     def look(self, file: SiteFile, record: AssessmentRecord) -> Look | None:
         """What is shown for an assessment; None where it had no two scenes."""
+        made_from = file.scenes, file.record.content
+        with self._lock:
+            kept = self._looks.get(record.id)
+        if kept is not None and kept[0] == made_from:
+            return kept[1]
+        look = self._look(file, record)
+        self._keep(self._looks, record.id, (made_from, look))
+        return look
+
+    def _look(self, file: SiteFile, record: AssessmentRecord) -> Look | None:
+        known, settings = self._scenes_and_runs(file.scenes)
         one = record.assessment
-        if one.before is None or one.after is None:
-            return None
-        scenes, settings = self._scenes_and_runs()
-        known = {scene.content_hash: scene for scene in scenes}
         if one.before not in known or one.after not in known:
             return None
         outline = record.outline or buffered(file.site.geometry, file.site.buffer_m)
         frame = Frame.around(outline, known[one.before])
-        return Look(record, frame, epochs_of(record, file.assessments, scenes, settings))
+        return Look(record, frame, epochs_of(record, file.assessments, known.values(), settings))
 
     def look_by_id(self, assessment_id: int) -> Look | None:
         """What is shown for the assessment of that number; None where the ledger has no such one with two scenes."""
@@ -344,17 +357,8 @@ class Desk:
         if code is None:
             return None
         file = self.file(code)
-        with self._lock:
-            kept = self._looks.get(assessment_id)
-        if kept is not None and kept[0] is file:
-            return kept[1]
         record = next((r for r in file.assessments if r.id == assessment_id), None)
-        look = None if record is None else self.look(file, record)
-        with self._lock:
-            self._looks[assessment_id] = file, look
-            while len(self._looks) > SITES_KEPT:
-                self._looks.popitem(last=False)
-        return look
+        return None if record is None else self.look(file, record)
 
     def _code_of(self, assessment_id: int) -> str | None:
         """The site of an assessment, which never changes."""
@@ -363,8 +367,8 @@ class Desk:
         return self._codes.get(assessment_id)
 
     def scenes(self) -> list[Scene]:
-        """All scenes, at most some seconds old."""
-        return self._scenes_and_runs()[0]
+        """All scenes, ordered by date."""
+        return list(self._scenes_and_runs(self.district.now().scenes)[0].values())
 
     def newest(self, file: SiteFile) -> AssessmentRecord | None:
         """The assessment that a site's own page shows: that of the demolition verdict, else any with two scenes."""
@@ -381,8 +385,10 @@ class Desk:
         return path if path is not None and path.is_file() else None
 
     def warm_up(self, on: date) -> None:
-        """Make the pictures of the first items of the queue, so that the first reviewer of the day waits for none."""
-        for item in self.waiting(on)[:WARM_ITEMS]:
+        """Settle what was left unsettled, and make the pictures of the first items: no reviewer waits for either."""
+        if self.options.rules is not None:
+            settle_sites(self.ledger, self.options.rules)
+        for item in self.board.queue(self.district.sites, on).items[:WARM_ITEMS]:
             file = self.file(item.line.code)
             record = file.assessment(item.key.assessment_key)
             look = self.look(file, record) if record else None
@@ -397,25 +403,22 @@ class Desk:
         """Close what is open."""
         self.pictures.close()
 
-    def _scenes_and_runs(self) -> tuple[list[Scene], dict[int, dict[str, Any]]]:
-        """All scenes, and the settings of all runs by number."""
-        now, kept = time.monotonic(), self._scenes
-        if kept is None or now - kept[0] > SCENES_KEPT_S:
-            kept = now, self.ledger.scenes(), {run.id: run.settings for run in self.ledger.runs()}
-            self._scenes = kept
+    def _scenes_and_runs(self, since: int) -> tuple[dict[str, Scene], dict[int, dict[str, Any]]]:
+        """All scenes by content, and the settings of all runs by number; `since` is `Known.scenes`."""
+        kept = self._scenes
+        if kept is None or kept[0] != since:
+            scenes = {scene.content_hash: scene for scene in self.ledger.scenes()}
+            kept = self._scenes = since, scenes, {run.id: run.settings for run in self.ledger.runs()}
         return kept[1], kept[2]
-
-    def _standing_decisions(self) -> Sequence[Entry[Decision]]:
-        decided = (site.decisions for site in self.district.sites.values() if site.decisions)
-        return [entry for decisions in decided for entry in standing(decisions)]
 
     def _given(self, key: ItemKey) -> tuple[SiteRecord, GivenVerdict]:
         """The verdict of an item, if it is the one that holds."""
-        for site in self.district.sites.values():
-            given = site.standing.get(key.question)
-            if given is not None and given.assessment_key == key.assessment_key:
-                return site, given
-        raise LedgerError("a newer verdict has taken this one's place", remedy="Go on to the next one.")
+        known = self.district.now()
+        site = known.of_assessment(key.assessment_key)
+        given = site.standing.get(key.question) if site else None
+        if site is None or given is None or given.assessment_key != key.assessment_key:
+            raise LedgerError("a newer verdict has taken this one's place", remedy="Go on to the next one.")
+        return site, given
 
     def _refuse_held_by_others(self, key: ItemKey, who: str) -> None:
         held = (x for x in self.ledger.leases() if x.item == key and x.state is LeaseState.HELD and x.who != who)

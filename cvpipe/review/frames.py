@@ -12,8 +12,11 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pyproj
+import shapely
 from affine import Affine
+from numpy.typing import NDArray
 from shapely import force_2d, get_num_coordinates, make_valid, unary_union
 from shapely.affinity import translate
 from shapely.errors import ShapelyError
@@ -22,7 +25,7 @@ from shapely.geometry.base import BaseGeometry
 from shapely.ops import split
 
 from cvpipe.domain import Registration, Scene
-from cvpipe.geo import WGS84, Grid, metric_crs, reproject
+from cvpipe.geo import WGS84, Grid, metric_crs, reproject, transformer
 from cvpipe.imagery import ALIGNMENT_MARGIN_M, Patch, read_later, site_grid
 from cvpipe.imagery.later import Reader
 from cvpipe.ledger import AssessmentRecord
@@ -103,9 +106,17 @@ class Frame:
 
     def local(self, geometry: BaseGeometry) -> dict[str, Any]:
         """A geometry (WGS 84) as GeoJSON in metres from the lower left corner, to the centimetre."""
-        placed = translate(reproject(geometry, WGS84, self.crs), -self.left, -self.bottom)
-        plain: dict[str, Any] = _rounded(mapping(placed))
-        return plain
+        return self.local_all([geometry])[0]
+
+    def local_all(self, geometries: Sequence[BaseGeometry]) -> list[dict[str, Any]]:
+        """`local` of each of many."""
+        move = transformer(WGS84, self.crs).transform
+
+        def placed(points: NDArray[np.float64]) -> NDArray[np.float64]:
+            x, y = move(points[:, 0], points[:, 1])
+            return np.round(np.column_stack((x - self.left, y - self.bottom)), 2)
+
+        return [mapping(one) for one in shapely.transform(np.array(geometries, dtype=object), placed)]
 
     def polygon(self, plain: dict[str, Any], *, most_corners: int) -> BaseGeometry:
         """A polygon that was drawn, GeoJSON in metres from the lower left corner, as one or several in WGS 84.
@@ -232,16 +243,6 @@ def _fills(record: AssessmentRecord) -> dict[str, tuple[str, ...]]:
     """The scenes that filled the holes of the first ones of both days."""
     one = record.assessment
     return {first: fill for first, fill in ((one.before, one.before_fill), (one.after, one.after_fill)) if first}
-
-
-def _rounded(plain: Any) -> Any:
-    if isinstance(plain, float):
-        return round(plain, 2)
-    if isinstance(plain, dict):
-        return {key: _rounded(value) for key, value in plain.items()}
-    if isinstance(plain, list | tuple):
-        return [_rounded(value) for value in plain]
-    return plain
 
 
 __all__ = ["NO_SHAPE", "TILE_PX", "Compared", "Epoch", "Frame", "cut", "epochs_of"]

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import statistics
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 from typing import Any
 
-from cvpipe.domain import Decision, Outcome, Question, ReviewReason, SiteStatus
-from cvpipe.ledger import Entry, ItemKey, standing
-from cvpipe.review import queue
+from cvpipe.domain import Outcome, Question, SiteStatus
 from cvpipe.review.district import SiteRecord
-from cvpipe.review.queue import DONE, Why
+from cvpipe.review.tallies import COUNTED, NARROWED_BY, Tallies
 
 #: Rows of one page of the table of sites.
 PAGE_ROWS = 50
@@ -33,23 +32,23 @@ class Wanted:
     descending: bool = False
     page: int = 1
 
+    @cached_property
+    def _held(self) -> tuple[tuple[str, str], ...]:
+        names = ("batch", "owner_system", "sub_district", "status")
+        return tuple((name, wanted) for name in names if (wanted := getattr(self, name)))
+
+    @cached_property
+    def _words(self) -> tuple[str, ...]:
+        return tuple(self.text.casefold().split())
+
     def lets(self, site: SiteRecord) -> bool:
         """Whether a site passes."""
-        line = site.line
-        held = (
-            (self.batch, line.batch),
-            (self.owner_system, line.owner_system),
-            (self.sub_district, line.sub_district),
-            (self.status, line.status.value),
-        )
-        if any(wanted and wanted != found for wanted, found in held):
+        if any(getattr(site.line, name) != wanted for name, wanted in self._held):
             return False
         outcomes = (f"{question.value}.{given.verdict.outcome.value}" for question, given in site.standing.items())
         if self.outcome and self.outcome not in outcomes:
             return False
-        words = self.text.casefold().split()
-        text = " ".join((line.code, line.name, line.sub_district, line.community, line.owner_system)).casefold()
-        return all(word in text for word in words)
+        return all(word in site.text for word in self._words)
 
 
 def _outcome_of(question: Question) -> Callable[[SiteRecord], str]:
@@ -60,6 +59,8 @@ def _outcome_of(question: Question) -> Callable[[SiteRecord], str]:
     return found
 
 
+_STATUS_ORDER = {status: i for i, status in enumerate(SiteStatus)}
+
 #: What a list can be sorted by.
 SORTS: Mapping[str, Callable[[SiteRecord], Any]] = {
     "code": lambda site: site.line.code,
@@ -67,7 +68,7 @@ SORTS: Mapping[str, Callable[[SiteRecord], Any]] = {
     "place": lambda site: (site.line.sub_district, site.line.community),
     "owner_system": lambda site: site.line.owner_system,
     "batch": lambda site: site.line.batch,
-    "status": lambda site: list(SiteStatus).index(site.line.status),
+    "status": lambda site: _STATUS_ORDER[site.line.status],
     "due": lambda site: site.line.due_date or date.max,
     **{question.value: _outcome_of(question) for question in Question},
 }
@@ -81,13 +82,15 @@ def page_of(sites: Iterable[SiteRecord], wanted: Wanted) -> tuple[list[SiteRecor
     return found[start : start + PAGE_ROWS], len(found)
 
 
-def choices(sites: Iterable[SiteRecord]) -> dict[str, list[str]]:
+def choices(figures: Tallies) -> dict[str, list[str]]:
     """What lists can be narrowed to, each in order."""
-    found = defaultdict[str, set[str]](set)
-    for site in sites:
-        for name in ("batch", "owner_system", "sub_district"):
-            found[name].add(getattr(site.line, name))
-    return {name: sorted(values - {""}) for name, values in found.items()}
+    return {name: sorted(figures.of("narrow", name)) for name in NARROWED_BY}
+
+
+def verdicts(figures: Tallies) -> list[tuple[Question, Outcome]]:
+    """Every answer that holds for some site, in the order of the questions."""
+    questions, outcomes = list(Question), list(Outcome)
+    return sorted(figures.of("verdicts"), key=lambda pair: (questions.index(pair[0]), outcomes.index(pair[1])))
 
 
 @dataclass(frozen=True)
@@ -108,32 +111,16 @@ class Progress:
         return self.completed / self.sites if self.sites else 0.0
 
 
-def progress(
-    sites: Sequence[SiteRecord], open_codes: Mapping[str, Why], group: Callable[[SiteRecord], str], on: date
-) -> list[Progress]:
-    """Groups of sites, the largest first, and all of them at the end."""
-    groups = defaultdict[str, list[SiteRecord]](list)
-    for site in sites:
-        groups[group(site)].append(site)
-    found = [_progress(label, members, open_codes, on) for label, members in groups.items()]
-    return [*sorted(found, key=lambda p: (-p.sites, p.label or "")), _progress(None, sites, open_codes, on)]
+def progress(figures: Tallies, group: str) -> list[Progress]:
+    """Groups of sites (`group` is one of `GROUPED_BY`), the largest first, and all of them at the end."""
+    groups = figures.within("progress", group)
+    found = [_progress(label, counts) for label, counts in groups.items()]
+    everything = sum(groups.values(), Counter[str]())
+    return [*sorted(found, key=lambda p: (-p.sites, p.label or "")), _progress(None, everything)]
 
 
-def _progress(label: str | None, sites: Sequence[SiteRecord], open_codes: Mapping[str, Why], on: date) -> Progress:
-    return Progress(
-        label=label,
-        sites=len(sites),
-        completed=sum(site.line.status in DONE - {SiteStatus.EXEMPT} for site in sites),
-        waiting=sum(site.line.code in open_codes for site in sites),
-        overdue=sum(queue.is_overdue(site.line, on) for site in sites),
-        contradicted=sum(contradicts(site) for site in sites),
-        rebound=sum(_outcome_of(Question.REBOUND)(site) == Outcome.SUSPECTED for site in sites),
-    )
-
-
-def contradicts(site: SiteRecord) -> bool:
-    """Whether the pictures show otherwise than the ledger claims."""
-    return any(queue.claim_fails(site.line, given) for given in site.standing.values())
+def _progress(label: str | None, counts: Counter[str]) -> Progress:
+    return Progress(label, **{name: counts[name] for name in COUNTED})
 
 
 @dataclass(frozen=True)
@@ -147,47 +134,20 @@ class Reviewer:
     with_others: float | None
 
 
-def reviewers(sites: Iterable[SiteRecord]) -> list[Reviewer]:
+def reviewers(figures: Tallies) -> list[Reviewer]:
     """Pace and agreement of everybody who decided, the busiest first."""
-    seconds, machine, others = (defaultdict[str, list[Any]](list) for _ in range(3))
-    decided = Counter[str]()
-    for site in sites:
-        for item, said in _said(site).items():
-            given = site.standing.get(item.question)
-            same_verdict = given is not None and given.assessment_key == item.assessment_key
-            for entry in said:
-                who = entry.value.who
-                decided[who] += 1
-                if entry.value.seconds is not None:
-                    seconds[who].append(entry.value.seconds)
-                if given is not None and same_verdict:
-                    machine[who].append(entry.value.verdict is given.verdict.outcome)
-                others[who] += [entry.value.verdict is other.value.verdict for other in said if other.value.who != who]
-    return [
-        Reviewer(
-            who,
-            count,
-            statistics.median(seconds[who]) if seconds[who] else None,
-            statistics.mean(machine[who]) if machine[who] else None,
-            statistics.mean(others[who]) if others[who] else None,
-        )
-        for who, count in decided.most_common()
-    ]
+    found = [_reviewer(who, seconds, figures) for who, seconds in figures.within("decided").items()]
+    return sorted(found, key=lambda reviewer: -reviewer.decided)
 
 
-def reject_reasons(sites: Iterable[SiteRecord]) -> Counter[str]:
-    """How often each reason of the short list was given."""
-    rejected = {reason.value for reason in ReviewReason} - {ReviewReason.SITE_VISIT, ReviewReason.WITHDRAWN}
-    entries = (entry for site in sites for entry in standing(site.decisions))
-    return Counter(entry.value.reason for entry in entries if entry.value.reason in rejected)
+def _reviewer(who: str, decided: Counter[float | None], figures: Tallies) -> Reviewer:
+    seconds = [second for second in decided.elements() if second is not None]
+    shares = (_share_true(figures.of(what, who)) for what in ("with machine", "with others"))
+    return Reviewer(who, decided.total(), statistics.median(seconds) if seconds else None, *shares)
 
 
-def _said(site: SiteRecord) -> dict[ItemKey, list[Entry[Decision]]]:
-    found = defaultdict[ItemKey, list[Entry[Decision]]](list)
-    for entry in standing(site.decisions):
-        if entry.value.assessment_key is not None:
-            found[ItemKey(entry.value.assessment_key, entry.value.question)].append(entry)
-    return found
+def _share_true(said: Counter[bool]) -> float | None:
+    return said[True] / said.total() if said else None
 
 
 __all__ = [
@@ -195,9 +155,8 @@ __all__ = [
     "SORTS",
     "Wanted",
     "choices",
-    "contradicts",
     "page_of",
     "progress",
-    "reject_reasons",
     "reviewers",
+    "verdicts",
 ]

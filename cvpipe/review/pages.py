@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import cvpipe
 from cvpipe.assess.explaining import amount
-from cvpipe.domain import Attachment, InspectionResult, Outcome, Question, Role, SiteStatus
+from cvpipe.domain import Attachment, InspectionResult, Role, SiteStatus
 from cvpipe.geo import buffered
 from cvpipe.ledger import Entry
 from cvpipe.review import overview, uploads, views, visit_results, visits
@@ -31,7 +32,7 @@ from cvpipe.review.access import (
     options_of,
     visitor_of,
 )
-from cvpipe.review.api import answers, queue_state
+from cvpipe.review.api import answers, first_items
 from cvpipe.review.desk import SiteFile
 from cvpipe.review.door import LONGEST_SESSION, Visitor
 from cvpipe.review.queue import Why
@@ -99,8 +100,17 @@ def review(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf) -> R
     may = visitor.account.role is not Role.VIEWER
     if not may:
         return RedirectResponse("/sites", 303)
-    state = {"queue": queue_state(desk, visitor.name, words, desk.today())}
-    return _page(request, "review.html", words, visitor, state=state, **_narrowing(desk, words))
+    first = first_items(desk, visitor.name, words)
+    shown = first["items"][0]["pictures"] if first["items"] else None
+    return _page(
+        request,
+        "review.html",
+        words,
+        visitor,
+        state={"first": first},
+        first_pictures=_compared(shown),
+        **_narrowing(desk, words),
+    )
 
 
 @router.get("/sites")
@@ -119,19 +129,18 @@ def site_rows(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf) -
 def site(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf, code: Text) -> Response:
     """One site: its pictures, figures, photos and life."""
     file = desk.file(code)
-    state = {
-        "view": views.site_view(desk, file, desk.newest(file), words, visitor.name, desk.today()),
-        "may_decide": visitor.account.role is not Role.VIEWER,
-    }
+    view = views.site_view(desk, file, desk.newest(file), words, visitor.name, desk.today())
+    state = {"view": view, "may_decide": visitor.account.role is not Role.VIEWER}
     return _page(
         request,
         "site.html",
         words,
         visitor,
         state=state,
+        first_pictures=_compared(view["pictures"]),
         line=file.record.line,
         decisions=views.decisions_view(file.record, words, visitor.name),
-        history=views.history_view(desk.ledger.history(code), file.record, visitor.name),
+        history=views.history_view(desk.ledger.history(code), file.record, words, visitor.name),
         attachments=[(entry, _away(entry, file)) for entry in desk.ledger.attachments(code)],
     )
 
@@ -149,15 +158,13 @@ def sheet(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf, code:
 @router.get("/overview")
 def overview_page(request: Request, visitor: Viewer, desk: DeskOf, words: WordsOf) -> Response:
     """Map, progress, and reviewers' pace and agreement."""
-    on = desk.today()
-    records = list(desk.district.sites.values())
-    open_codes = {item.line.code: item.why for item in desk.waiting(on)}
+    figures = desk.figures(desk.today())
     groups = [
-        (words.by_campaign, overview.progress(records, open_codes, lambda s: s.line.batch, on)),
-        (words.by_owner_system, overview.progress(records, open_codes, lambda s: s.line.owner_system, on)),
+        (words.by_campaign, overview.progress(figures, "batch")),
+        (words.by_owner_system, overview.progress(figures, "owner_system")),
     ]
-    reasons = overview.reject_reasons(records)
-    people = overview.reviewers(records) if visitor.account.role is not Role.VIEWER else []
+    reasons = figures.of("reasons")
+    people = overview.reviewers(figures) if visitor.account.role is not Role.VIEWER else []
     return _page(request, "overview.html", words, visitor, groups=groups, reviewers=people, reasons=reasons)
 
 
@@ -212,6 +219,12 @@ def people(request: Request, visitor: Admin, desk: DeskOf, words: WordsOf) -> Re
     return _page(
         request, "people.html", words, visitor, accounts=desk.ledger.accounts(), log_ins=desk.ledger.log_ins(limit=200)
     )
+
+
+def _compared(pictures: dict[str, Any] | None) -> list[str]:
+    """Addresses of what is seen first of an item, for browsers to fetch before any script runs."""
+    epochs = [] if pictures is None else [epoch for epoch in pictures["epochs"] if epoch["role"] != "other"]
+    return [epoch[what] for what in ("picture", "around") for epoch in reversed(epochs)]
 
 
 def _away(photo: Entry[Attachment], file: SiteFile) -> str:
@@ -269,6 +282,7 @@ def _page(
             path=request.url.path,
             state=state,
             version=cvpipe.__version__,
+            static=static_address(),
             amount=amount,
             tone=views.tone,
             Role=Role,
@@ -290,13 +304,10 @@ def _environment() -> Environment:
 
 def _narrowing(desk: DeskOf, words: Words) -> dict[str, Any]:
     """What lists can be narrowed to."""
-    found = overview.choices(desk.district.sites.values())
-    verdicts = sorted(
-        {(g.verdict.question, g.verdict.outcome) for s in desk.district.sites.values() for g in s.standing.values()},
-        key=lambda pair: (list(Question).index(pair[0]), list(Outcome).index(pair[1])),
-    )
+    figures = desk.figures(desk.today())
+    verdicts = overview.verdicts(figures)
     return {
-        "choices": found,
+        "choices": overview.choices(figures),
         "campaigns": [campaign.name for campaign in desk.ledger.campaigns()],
         "verdicts": [(f"{q.value}.{o.value}", f"{words.question(q)}: {words.outcome(o)}") for q, o in verdicts],
         "whys": [(why.value, words.why(why)) for why in Why],
@@ -338,9 +349,18 @@ def _path(plain: dict[str, Any], side: float) -> str:
     return "".join(f"M{text}Z" for text in points)
 
 
+@cache
+def static_address() -> str:
+    """Where pages find scripts and styles: named by what they hold, so that browsers may keep them."""
+    folder, digest = static_folder(), hashlib.blake2b(digest_size=8)
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return f"/static/{digest.hexdigest()}"
+
+
 def static_folder() -> Path:
     """Scripts, styles and the bundled map library."""
     return Path(__file__).parent / "static"
 
 
-__all__ = ["problem", "router", "static_folder"]
+__all__ = ["problem", "router", "static_address", "static_folder"]

@@ -1,24 +1,29 @@
-"""Which item is next: rebound and overdue first, then what is to be closed or contradicts, then the most uncertain.
+"""Which item is next: rebound and overdue first, then what contradicts or is to be closed, then the most uncertain.
 
-An item is one question of one site with the verdict that holds. `reason_of` says why somebody should look; it is the
-one place that knows, so that another way to choose takes its place only.
+An item is one question of one site with the verdict that holds. Why a person should look at a site's verdicts the
+ledger says (`SiteLine.state.flag`), as the rules told it when the site was settled: `Ledger.review_queue`, the reports
+and this queue take it from there. `reason_of` adds what only people's work asks for: overdue sites, and rows to close.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from bisect import bisect_left, insort
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from functools import cached_property
+from typing import Final
 
-from cvpipe.domain import Criterion, Outcome, Question, SiteStatus
+from cvpipe.assess.claims import claim_kind
+from cvpipe.assess.standing import VAIN_CLAIMS, FlagReason, uncertainty
+from cvpipe.domain import Outcome, Question, SiteStatus
 from cvpipe.ledger import GivenVerdict, ItemKey, Lease, LeaseState, SiteLine
 from cvpipe.review.district import SiteRecord
 
 DONE = frozenset({SiteStatus.CLEARED, SiteStatus.CLOSED, SiteStatus.EXEMPT})
-_SAID_GONE = frozenset({SiteStatus.DEMOLISHED, SiteStatus.CLEARED, SiteStatus.CLOSED})
 
 
 class Why(StrEnum):
@@ -27,14 +32,29 @@ class Why(StrEnum):
     REBOUND = "rebound"
     OVERDUE = "overdue"
     CONTRADICTS = "contradicts"
+    CONTRADICTORY = "contradictory"
     CLOSING = "closing"
+    HIGH_STAKES = "high_stakes"
     UNCERTAIN = "uncertain"
     AUDIT = "audit"
 
 
+#: What the rules call each reason.
+_FLAGGED: Final[Mapping[FlagReason, Why]] = {
+    FlagReason.REBOUND: Why.REBOUND,
+    FlagReason.CLAIM: Why.CONTRADICTS,
+    FlagReason.CONTRADICTORY: Why.CONTRADICTORY,
+    FlagReason.HIGH_STAKES: Why.HIGH_STAKES,
+    FlagReason.UNCERTAIN: Why.UNCERTAIN,
+}
+
+_URGENCY = {why: i for i, why in enumerate(Why)}
+_ORDER = {question: i for i, question in enumerate(Question)}
+
+
 @dataclass(frozen=True)
 class Waiting:
-    """An item of the queue. `uncertainty` is 0..1; `said` counts the persons who have answered."""
+    """An item of the queue. `uncertainty` is 0..1; `said` names the persons who have answered."""
 
     key: ItemKey
     line: SiteLine
@@ -43,7 +63,7 @@ class Waiting:
     uncertainty: float
     said: tuple[str, ...]
 
-    @property
+    @cached_property
     def rank(self) -> tuple[int, float, str, int]:
         """What the queue is ordered by; the questions of one site follow each other."""
         return _URGENCY[self.why], -self.uncertainty, self.line.code, _ORDER[self.key.question]
@@ -62,7 +82,7 @@ class Filter:
 
     @cached_property
     def _asked(self) -> tuple[tuple[str, Callable[[Waiting], str]], ...]:
-        """What is asked for, each with what it is held against: a queue of thousands is filtered at every decision."""
+        """What is asked for, each with what it is held against."""
         held: tuple[tuple[str, Callable[[Waiting], str]], ...] = (
             (self.batch, lambda item: item.line.batch),
             (self.owner_system, lambda item: item.line.owner_system),
@@ -79,15 +99,72 @@ class Filter:
         return all(of(item) == wanted for wanted, of in self._asked)
 
 
-_URGENCY = {why: i for i, why in enumerate(Why)}
-_ORDER = {question: i for i, question in enumerate(Question)}
+class Queue:
+    """Items in order, with how many there are of each reason. Never changes; `changed` makes another."""
+
+    def __init__(self, items: Iterable[Waiting] = ()) -> None:
+        self.items: list[Waiting] = sorted(items, key=_rank_of)
+        self._counts = Counter(item.why for item in self.items)
+        self.items_by_key = {item.key: item for item in self.items}
+        self._answered = {item.key: item for item in self.items if item.said}
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def changed(self, gone: Iterable[Waiting], come: Iterable[Waiting]) -> Queue:
+        """The queue once some items are gone and others have come: hardly more work than these are many."""
+        if not self.items:
+            return Queue(come)
+        made = Queue()
+        made.items, made._counts = self.items.copy(), self._counts.copy()
+        made.items_by_key, made._answered = self.items_by_key.copy(), self._answered.copy()
+        for item in gone:
+            at = bisect_left(made.items, item.rank, key=_rank_of)
+            assert made.items[at] is item, "what goes was there"
+            del made.items[at]
+            made._counts[item.why] -= 1
+            del made.items_by_key[item.key]
+            made._answered.pop(item.key, None)
+        for item in come:
+            insort(made.items, item, key=_rank_of)
+            made._counts[item.why] += 1
+            made.items_by_key[item.key] = item
+            if item.said:
+                made._answered[item.key] = item
+        return made
+
+    def for_person(self, who: str, leases: Collection[Lease]) -> Iterator[Waiting]:
+        """What a person may be given, in order: not what they answered, put off or sent back, nor what others hold."""
+        barred = self._barred(who, leases)
+        return (item for item in self.items if who not in item.said and item.key not in barred)
+
+    def may_be_given(self, key: ItemKey, who: str, leases: Collection[Lease]) -> bool:
+        """Whether a person may be given an item: one that is in here, as `for_person` says."""
+        item = self.items_by_key.get(key)
+        return item is not None and who not in item.said and key not in self._barred(who, leases)
+
+    def counts(self, who: str, leases: Collection[Lease]) -> dict[Why, int]:
+        """How many items of each reason a person may be given."""
+        answered = {key for key, item in self._answered.items() if who in item.said}
+        kept_from = (self.items_by_key[key] for key in answered | self._barred(who, leases))
+        left = self._counts - Counter(item.why for item in kept_from)
+        return {why: left[why] for why in Why}
+
+    def _barred(self, who: str, leases: Collection[Lease]) -> set[ItemKey]:
+        """Items of the queue that the person put off or sent back, and those that others hold."""
+        barring = (x.item for x in leases if (x.who == who) is not (x.state is LeaseState.HELD))
+        return {key for key in barring if key in self.items_by_key}
 
 
-def of_site(site: SiteRecord, on: date, *, share: float, seed: int) -> Iterator[Waiting]:
+def _rank_of(item: Waiting) -> tuple[int, float, str, int]:
+    return item.rank
+
+
+def of_site(site: SiteRecord, on: date, *, share: float, seed: int) -> list[Waiting]:
     """The items of one site; all stand where its most uncertain one does, so that they follow each other."""
     found = list(_open_items(site, on, share, seed))
     most = max((item.uncertainty for item in found if item.why is not Why.AUDIT), default=0.0)
-    yield from (item if item.why is Why.AUDIT else replace(item, uncertainty=most) for item in found)
+    return [item if item.why is Why.AUDIT else replace(item, uncertainty=most) for item in found]
 
 
 def _open_items(site: SiteRecord, on: date, share: float, seed: int) -> Iterator[Waiting]:
@@ -104,37 +181,33 @@ def _open_items(site: SiteRecord, on: date, share: float, seed: int) -> Iterator
 
 def reason_of(line: SiteLine, given: GivenVerdict, on: date) -> Why | None:
     """Why somebody should look at this verdict; None where nobody need."""
-    verdict, question = given.verdict, given.verdict.question
-    if verdict.outcome is Outcome.SUSPECTED:
-        return Why.REBOUND
-    decides = question in (Question.DEMOLITION, Question.CLEARANCE)
-    if is_overdue(line, on) and decides:
+    flagged, question = _flagged(line, given), given.verdict.question
+    if flagged is Why.REBOUND:
+        return flagged
+    if is_overdue(line, on) and question in (Question.DEMOLITION, Question.CLEARANCE):
         return Why.OVERDUE
-    if claim_fails(line, given):
-        return Why.CONTRADICTS
-    if question is Question.CLEARANCE and verdict.outcome is Outcome.MET and line.status not in DONE:
+    if flagged is not None and _URGENCY[flagged] < _URGENCY[Why.CLOSING]:
+        return flagged
+    if question is Question.CLEARANCE and given.verdict.outcome is Outcome.MET and line.status not in DONE:
         return Why.CLOSING
-    return Why.UNCERTAIN if verdict.needs_review else None
+    return flagged
 
 
-def claim_fails(line: SiteLine, given: GivenVerdict) -> bool:
+def _flagged(line: SiteLine, given: GivenVerdict) -> Why | None:
+    """Why the rules flag a verdict."""
+    flag = line.state.flag
+    is_asked = flag is not None and given.verdict.question in flag.questions
+    return _FLAGGED[FlagReason(flag.reason)] if flag is not None and is_asked else None
+
+
+def contradicts(line: SiteLine) -> bool:
     """Whether the ledger calls the site further on than the pictures show it."""
-    question, outcome = given.verdict.question, given.verdict.outcome
-    stands = question is Question.DEMOLITION and outcome in (Outcome.NONE, Outcome.PARTIAL)
-    unclear = question is Question.CLEARANCE and outcome is Outcome.NOT_MET
-    return (stands and line.status in _SAID_GONE) or (unclear and line.status in DONE - {SiteStatus.EXEMPT})
+    return claim_kind(line, line.state) in VAIN_CLAIMS
 
 
 def is_overdue(line: SiteLine, on: date) -> bool:
     """Whether the site's day has passed and people do not call it done."""
     return line.due_date is not None and line.due_date < on and line.status not in DONE
-
-
-def uncertainty(criteria: Sequence[Criterion]) -> float:
-    """How near the nearest value is to its limit: 1 on it, 0 where it is off by the limit's whole size or more."""
-    held = [(c.value, c.limit, 1.0 if c.unit == "share" else c.limit) for c in criteria if c.limit]
-    margins = (abs(value - limit) / scale for value, limit, scale in held if scale)
-    return 1.0 - min([1.0, *margins])
 
 
 def drawn(key: ItemKey, share: float, seed: int) -> bool:
@@ -143,20 +216,4 @@ def drawn(key: ItemKey, share: float, seed: int) -> bool:
     return int.from_bytes(digest[:8], "big") / 2**64 < share
 
 
-def for_person(items: Iterable[Waiting], who: str, leases: Collection[Lease]) -> list[Waiting]:
-    """What a person may be given, in order: not what they answered, put off or sent back, nor what others hold."""
-    mine = {lease.item for lease in leases if lease.who == who and lease.state is not LeaseState.HELD}
-    others = {lease.item for lease in leases if lease.who != who and lease.state is LeaseState.HELD}
-    barred = mine | others
-    return [item for item in items if who not in item.said and item.key not in barred]
-
-
-def counts(items: Iterable[Waiting]) -> Mapping[Why, int]:
-    """How many items there are of each reason."""
-    found = dict.fromkeys(Why, 0)
-    for item in items:
-        found[item.why] += 1
-    return found
-
-
-__all__ = ["Filter", "Waiting", "Why", "claim_fails", "counts", "for_person", "is_overdue", "of_site", "reason_of"]
+__all__ = ["DONE", "Filter", "Queue", "Waiting", "Why", "contradicts", "is_overdue", "of_site", "reason_of"]

@@ -7,12 +7,13 @@ said in Chinese too; a sentence that is not known is led in by what kind it is, 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 from cvpipe.domain import CandidateState, Move, Outcome, Question, SiteStatus
 from cvpipe.errors import CvpipeError, InputError, LedgerError, LedgerUnavailableError, SceneError, UnknownSiteError
+from cvpipe.review.unfit import in_chinese
 from cvpipe.review.words import Words
 
 #: What a part of a sentence is, by the first word of its group's name; any other group is a text that stays as it is.
@@ -99,9 +100,11 @@ def detail(status: int, said: str, words: Words) -> str:
     return _STATUSES.get(status, said) if words.lang == "zh" and is_https_own else said
 
 
-def unfit(place: str, why: str, words: Words) -> str:
-    """That a value which was sent cannot be used."""
-    return f"提交的内容无效：{place}" if words.lang == "zh" else f"{place}: {why}"
+def unfit(error: Mapping[str, Any], words: Words) -> str:
+    """That a value which was sent cannot be used, out of what pydantic says of it."""
+    if words.lang == "zh":
+        return in_chinese(error)
+    return f"{'.'.join(str(part) for part in error['loc'])}: {error['msg']}"
 
 
 def _chinese(error: CvpipeError, english: str, words: Words) -> str:

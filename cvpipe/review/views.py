@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from cvpipe.assess import explain
 from cvpipe.assess.criteria import KINDS
 from cvpipe.assess.explaining import amount
+from cvpipe.assess.telling import happened
 from cvpipe.domain import (
     CHANGE_COLOURS,
     OUTCOMES,
@@ -25,13 +26,12 @@ from cvpipe.domain import (
     Verdict,
 )
 from cvpipe.geo import buffered
-from cvpipe.ledger import AssessmentRecord, Entry, Happening, ItemKey, Lease, standing
+from cvpipe.ledger import AssessmentRecord, Entry, Happening, ItemKey, standing
 from cvpipe.life import MOVES, NEEDS_REASON
 from cvpipe.review import queue
-from cvpipe.review.desk import Desk, Look, SiteFile
+from cvpipe.review.desk import Desk, Look, SiteFile, Turn
 from cvpipe.review.district import SiteRecord
 from cvpipe.review.frames import AROUND_TIMES, TILE_PX, Epoch
-from cvpipe.review.pictures import content_of
 from cvpipe.review.queue import Waiting
 from cvpipe.review.words import REJECT_REASONS, Words
 
@@ -72,9 +72,9 @@ def colours() -> dict[str, str]:
     return {kind.value: _css(rgb) for kind, rgb in CHANGE_COLOURS.items()}
 
 
-def item_view(desk: Desk, item: Waiting, handed: Lease | None, words: Words, who: str, on: date) -> dict[str, Any]:
+def item_view(desk: Desk, item: Waiting, turn: Turn, words: Words, who: str, on: date) -> dict[str, Any]:
     """One item of the queue with everything that its page shows. What others answered is not in it."""
-    file, verdict = desk.file(item.line.code), item.given.verdict
+    file, verdict, handed = desk.file(item.line.code, turn.known), item.given.verdict, turn.handed_on(item.key)
     record = file.assessment(item.key.assessment_key)
     return {
         "key": key_view(item.key),
@@ -87,7 +87,7 @@ def item_view(desk: Desk, item: Waiting, handed: Lease | None, words: Words, who
             {"outcome": outcome.value, "word": words.outcome(outcome)}
             for outcome in _answers(verdict.question, verdict.outcome)
         ],
-        "reasons": [{"reason": reason.value, "word": words.reason(reason.value)} for reason in REJECT_REASONS],
+        "reasons": [{"reason": reason.value, "word": words.review_reason(reason.value)} for reason in REJECT_REASONS],
         **site_view(desk, file, record, words, who, on),
     }
 
@@ -112,12 +112,20 @@ def site_view(
 
 
 def history_view(
-    happenings: Sequence[Happening], record: SiteRecord, who: str, *, limit: int = 200
+    happenings: Sequence[Happening], record: SiteRecord, words: Words, who: str, *, limit: int = 200
 ) -> list[dict[str, str]]:
     """The life of a site, the newest first. What others answered to an open question of two is left out."""
     hidden = blind_ids(record, who)
     shown = [h for h in happenings if not (h.kind == "decision" and int(h.record.subject) in hidden)]
-    return [{"at": f"{h.at:%Y-%m-%d %H:%M}", "who": h.who, "sentence": h.sentence} for h in reversed(shown[-limit:])]
+    return [
+        {"at": f"{h.at:%Y-%m-%d %H:%M}", "who": h.who, "sentence": _told(h, words)} for h in reversed(shown[-limit:])
+    ]
+
+
+def _told(one: Happening, words: Words) -> str:
+    """What happened; in Chinese with what kind of thing it was, for the ledger's own sentences are English."""
+    what, sentence = happened(one, words.lang)
+    return f"{what}：{sentence}" if words.lang == "zh" and sentence else sentence or what
 
 
 def blind_ids(record: SiteRecord, who: str) -> set[int]:
@@ -150,7 +158,7 @@ def _decision(entry: Entry[Decision], words: Words) -> dict[str, Any]:
         "who": said.who,
         "question": words.question(said.question),
         "verdict": words.outcome(said.verdict),
-        "reason": words.reason(said.reason),
+        "reason": words.review_reason(said.reason),
         "note": said.note,
         "seconds": said.seconds,
     }
@@ -235,9 +243,10 @@ def _pictures(desk: Desk, file: SiteFile, look: Look, words: Words, who: str) ->
     reach = frame.side_m * (AROUND_TIMES - 1) / 2
     # What somebody outlined tells what they think, as their answer would.
     blind = bool(blind_ids(file.record, who))
-    labels = [entry for entry in desk.ledger.labels(file.site.code) if not blind or entry.value.who == who]
+    labels = [entry for entry in desk.labels(file) if not blind or entry.value.who == who]
     label = newest_label(labels, record.assessment.key)
     changes = record.assessment.changes if label is None else label.value.changes
+    outlines = look.outlines if label is None else frame.local_all([change.geometry for change in changes])
     retained = file.site.plan.retained
     has_surfaces = desk.surfaces_of(record) is not None
     return {
@@ -264,9 +273,9 @@ def _pictures(desk: Desk, file: SiteFile, look: Look, words: Words, who: str) ->
                 "kind": change.kind.value,
                 "word": words.change(change.kind),
                 "area": amount(change.area_m2, "m²", words.lang),
-                "geometry": frame.local(change.geometry),
+                "geometry": outline,
             }
-            for change in changes
+            for change, outline in zip(changes, outlines, strict=True)
         ],
         "by_hand": label is not None,
         "kinds": [[kind.value, words.change(kind)] for kind in ChangeKind],
@@ -289,7 +298,7 @@ def _css(rgb: tuple[int, int, int]) -> str:
 
 def _address(what: str, look: Look, epoch: Epoch) -> str:
     """Where a picture is; `made` changes with what the picture is made from, so that browsers may keep it."""
-    asked = {"assessment": look.record.id, "scene": epoch.name, "made": content_of(epoch, look.both)}
+    asked = {"assessment": look.record.id, "scene": epoch.name, "made": look.contents[epoch.name]}
     return f"/pictures/{what}?{urlencode(asked)}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from cvpipe.assess.naming import Names
-from cvpipe.domain import CandidateState, InspectionResult, LogInOutcome, ReviewReason, Role, Surface
+from cvpipe.domain import CandidateState, LogInOutcome, ReviewReason, Role, Surface
 from cvpipe.ledger.exchange.site_tables import surface_word
 from cvpipe.review.queue import Why
 
@@ -295,28 +295,11 @@ _WHYS: Final[dict[Why, tuple[str, str]]] = {
     Why.REBOUND: ("Rebound suspected", "疑似反弹"),
     Why.OVERDUE: ("Overdue", "已逾期"),
     Why.CONTRADICTS: ("Contradicts the ledger", "与台账不符"),
+    Why.CONTRADICTORY: ("Pictures contradict each other", "各期影像相互矛盾"),
     Why.CLOSING: ("Ready to close", "待销账"),
+    Why.HIGH_STAKES: ("Much would be closed on one picture", "面积较大，仅一期影像"),
     Why.UNCERTAIN: ("Uncertain", "不确定"),
     Why.AUDIT: ("Random check", "随机抽查"),
-}
-
-_REASONS: Final[dict[ReviewReason, tuple[str, str]]] = {
-    ReviewReason.SHADOW: ("shadow", "阴影"),
-    ReviewReason.SEASON: ("season", "季节"),
-    ReviewReason.MISALIGNED: ("misaligned", "配准偏差"),
-    ReviewReason.VEHICLE: ("vehicle", "车辆"),
-    ReviewReason.NET: ("net", "防尘网"),
-    ReviewReason.LABEL: ("site outline", "点位边界有误"),
-    ReviewReason.OTHER: ("other", "其他"),
-    ReviewReason.SITE_VISIT: ("site visit", "现场核查"),
-    ReviewReason.WITHDRAWN: ("taken back", "已撤销"),
-}
-
-_RESULTS: Final[dict[InspectionResult, tuple[str, str]]] = {
-    InspectionResult.CLEAR: ("clear", "场光地净"),
-    InspectionResult.NOT_CLEAR: ("not clear", "未清理"),
-    InspectionResult.REBOUND: ("rebound", "反弹"),
-    InspectionResult.NO_ACCESS: ("no access", "无法进入"),
 }
 
 _STATES: Final[dict[CandidateState, tuple[str, str]]] = {
@@ -358,18 +341,9 @@ class Words(Names):
         """Why an item waits."""
         return _WHYS[why][self._column]
 
-    def reason(self, reason: str) -> str:
-        """A reason of the short list; another one as it stands."""
-        known = next((r for r in ReviewReason if r.value == reason), None)
-        return reason if known is None else _REASONS[known][self._column]
-
     def surface(self, surface: Surface) -> str:
         """What covers the ground."""
         return surface_word(surface, self.lang).replace("_", " ")
-
-    def result(self, result: InspectionResult) -> str:
-        """What an inspector found."""
-        return _RESULTS[result][self._column]
 
     def candidate_state(self, state: CandidateState) -> str:
         """What became of a candidate."""

@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from cvpipe.domain import LogInOutcome, Question, Role
+from cvpipe.domain import Batch, Campaign, LogInOutcome, Question, Role
 from cvpipe.errors import LedgerError
-from cvpipe.ledger import ItemKey, Lease, LeaseState, Ledger, Session, Touched
+from cvpipe.ledger import ItemKey, Lease, LeaseState, Ledger, Session, SiteState, Touched
 from tests.ledger import samples
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -103,8 +103,30 @@ def test_lines_say_what_lists_show(filled: Ledger) -> None:
 
 def test_what_was_touched_is_known_by_the_trail(filled: Ledger) -> None:
     rows = filled.touched_since(0).rows
-    assert filled.touched_since(rows) == Touched(rows, frozenset())
+    assert filled.touched_since(rows) == Touched(rows, 0, {})
     filled.decide(samples.DECISION)
-    assert filled.touched_since(rows).sites == frozenset({CODE})
+    assert filled.touched_since(rows).sites == {CODE: frozenset({"decision"})}
     assert filled.touched_since(rows + 99).sites is None
-    assert filled.touched_since(-1).sites is not None
+    filled.put_campaign(Campaign("c"))
+    assert filled.touched_since(rows).other == {"campaign"}
+    filled.put_batch(Batch("first", "c"))
+    assert filled.touched_since(rows).sites is None, "the due date of a batch is that of its sites"
+
+
+def test_a_site_that_was_settled_was_touched_though_the_trail_says_nothing(filled: Ledger) -> None:
+    was = filled.touched_since(0)
+    filled.settle(CODE, lambda life: SiteState(life.site.code), "rules-1")
+    now = filled.touched_since(was.rows, was.settled)
+    assert (now.rows, now.sites) == (was.rows, {CODE: frozenset({Touched.SETTLED})})
+    assert filled.touched_since(now.rows, now.settled).sites == {}
+    assert filled.touched_since(now.rows, now.settled + 1).sites is None
+
+
+def test_an_assessment_that_was_read_is_not_read_again_and_a_new_one_is_seen(filled: Ledger) -> None:
+    first = filled.assessments(CODE)
+    with Ledger.open(filled.place) as other:
+        other.record(1, samples.assessment(CODE, "key-2"))
+    again = filled.assessments(CODE)
+    assert {r.assessment.key for r in again} == {r.assessment.key for r in first} | {"key-2"}
+    assert again == [r for r in filled.assessments() if r.assessment.site_code == CODE]
+    assert all(x is y for x, y in zip(again, filled.assessments(CODE), strict=True))

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from cvpipe.assess.telling import happened
 from cvpipe.domain import Decision, Outcome, Question, ReviewReason
 from cvpipe.errors import UnknownSiteError
 from cvpipe.ledger import Ledger, Workspace
 from cvpipe.report import Campaign, Format, Look, write_dossiers, write_report
-from cvpipe.report.telling import happened
 from tests.report.neighbourhood import Neighbourhood
 
 TODAY = date(2017, 6, 30)

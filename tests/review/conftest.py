@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from fastapi import FastAPI
 
+from cvpipe.assess.rules import Rules
 from cvpipe.ledger import Ledger, Workspace
 from cvpipe.review import ReviewOptions
 from cvpipe.review.app import create_app
@@ -44,7 +45,7 @@ def ledger(workspace: Workspace) -> Iterator[Ledger]:
 @pytest.fixture
 def options() -> ReviewOptions:
     """What the server was told; a test may override it."""
-    return ReviewOptions()
+    return ReviewOptions(rules=Rules())
 
 
 @pytest.fixture

@@ -13,6 +13,8 @@ from affine import Affine
 from numpy.typing import NDArray
 from shapely.geometry import Polygon, box
 
+from cvpipe.assess.rules import Rules
+from cvpipe.assess.settling import settle_sites
 from cvpipe.domain import (
     Account,
     Assessment,
@@ -76,6 +78,7 @@ def draw(workspace: Workspace) -> None:
             ledger.record(run, _remediation(number, hashes))
             if number < 3:
                 ledger.record(run, _watch(number, hashes))
+        settle_sites(ledger, Rules())
         ledger.finish_run(run, {"assessed": SITES})
         place = reproject(box(LEFT + 390, TOP - 395, LEFT + 398, TOP - 388), UTM, WGS84)
         ledger.add_candidate(Candidate(place, ChangeKind.STRUCTURE_ADDED, 56.0, 0.8, DATES[2], DATES[2]))

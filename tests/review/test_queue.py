@@ -7,6 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from cvpipe.assess.standing import uncertainty
 from cvpipe.domain import Batch, Campaign, Criterion, Outcome, Question, SiteStatus
 from cvpipe.errors import LedgerUnavailableError
 from cvpipe.ledger import GivenVerdict, ItemKey, Ledger
@@ -221,10 +222,10 @@ def test_closing_needs_two_people_and_a_legal_move(log_in: LogIn, ledger: Ledger
 
 def test_uncertainty_is_how_near_a_limit_is() -> None:
     on, off = Criterion("a", 0.95, "share", 0.95, True), Criterion("b", 300.0, "m²", 100.0, True)
-    assert queue.uncertainty([on, off]) == 1.0
-    assert queue.uncertainty([off]) == 0.0
-    assert queue.uncertainty([Criterion("c", 90.0, "m²", 100.0, False)]) == 0.9
-    assert queue.uncertainty([]) == 0.0
+    assert uncertainty([on, off]) == 1.0
+    assert uncertainty([off]) == 0.0
+    assert uncertainty([Criterion("c", 90.0, "m²", 100.0, False)]) == 0.9
+    assert uncertainty([]) == 0.0
 
 
 def test_the_random_slice_is_the_same_again_and_of_the_stated_size() -> None:

@@ -276,5 +276,11 @@ $("keys-on").addEventListener("change", () => remembered.set("keys", $("keys-on"
 $("keys-on").checked = remembered.get("keys") !== "off";
 window.addEventListener("beforeunload", (event) => outbox.length && event.preventDefault());
 
-tellQueue(state.queue);
-send().then(() => items.length || load());
+// The page brought the first items along, for all filters; a browser may have kept what was chosen before.
+const isNarrowed = Object.values(wanted()).some(Boolean);
+if (outbox.length || isNarrowed) {
+  tellQueue(state.first.queue);
+  send().then(() => items.length || load());
+} else {
+  take(state.first);
+}

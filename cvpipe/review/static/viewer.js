@@ -45,9 +45,11 @@ function surfaceEntry([word, colour]) {
 export function prefetch(pictures) {
   for (const epoch of pictures?.epochs ?? []) {
     if (epoch.role === "other") continue;
-    const image = new Image();
-    image.src = epoch.picture;
-    image.decode?.().catch(() => {});
+    for (const address of [epoch.picture, epoch.around]) {
+      const image = new Image();
+      image.src = address;
+      image.decode?.().catch(() => {});
+    }
   }
 }
 

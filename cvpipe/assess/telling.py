@@ -1,4 +1,4 @@
-"""What happened to a site, in the language of a report: the ledger tells it in English, this tells it in Chinese.
+"""What happened to a site, in the language of whoever reads it: the ledger tells it in English, this in Chinese.
 
 What a person wrote (reasons, notes, names of files) stays as it was written.
 """
@@ -6,15 +6,15 @@ What a person wrote (reasons, notes, names of files) stays as it was written.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
-from cvpipe.domain import Outcome, Question, Rung, SiteStatus, Stage
+from cvpipe.assess.naming import Names
+from cvpipe.domain import InspectionResult, Move, Outcome, Question, Rung, SiteStatus, Stage
 from cvpipe.ledger.records import Happening
-from cvpipe.report.words import Words
 
 _Details = dict[str, Any]
 
-_KINDS = {
+_KINDS: Final = {
     "site": "点位",
     "assessment": "评估",
     "move": "状态",
@@ -25,9 +25,10 @@ _KINDS = {
     "attachment": "附件",
     "candidate": "疑似图斑",
     "label": "图斑修订",
+    "sample_result": "抽样核查",
 }
 
-_ACTIONS = {
+_ACTIONS: Final = {
     "added": "登记",
     "changed": "更新",
     "updated": "更新",
@@ -44,13 +45,14 @@ _ACTIONS = {
     "attached": "存档",
     "linked": "关联",
     "accepted": "采纳",
+    "adopted": "采纳",
     "dismissed": "排除",
     "confirmed": "确认",
     "withdrawn": "撤回",
     "removed": "移除",
 }
 
-_STAGES = {
+_STAGES: Final = {
     Stage.STANDING: "建筑仍在",
     Stage.IN_PROGRESS: "整治中",
     Stage.DEMOLISHED: "已拆除",
@@ -59,7 +61,31 @@ _STAGES = {
     Stage.GREEN: "绿化新增",
 }
 
-_ZH = Words("zh")
+#: What people keep of a site, by its column in the ledger.
+COLUMNS: Final = {
+    "geom": "边界",
+    "code": "编号",
+    "name": "名称",
+    "sub_district": "街道",
+    "community": "社区",
+    "owner_system": "权属系统",
+    "batch": "批次",
+    "buffer_m": "缓冲距离（米）",
+    "land_area_m2": "占地面积（m²）",
+    "building_area_m2": "建筑面积（m²）",
+    "demolition_area_m2": "拆除面积（m²）",
+    "green_area_m2": "绿化面积（m²）",
+    "green_ratio": "绿化率",
+    "retained": "保留建筑",
+    "work_started": "开工日期",
+    "due_date": "期限",
+    "status": "状态",
+    "attributes": "其他属性",
+    "rules": "判定规则",
+    "recheck_on": "复查日期",
+}
+
+_ZH = Names("zh")
 
 
 def happened(one: Happening, lang: str) -> tuple[str, str]:
@@ -68,7 +94,13 @@ def happened(one: Happening, lang: str) -> tuple[str, str]:
         return f"{one.kind} {one.action}", one.sentence
     kind = _KINDS.get(one.kind, one.kind)
     tell = _SENTENCES.get(one.kind)
-    return f"{kind}{_ACTIONS.get(one.action, one.action)}", tell(one.record.details) if tell else one.sentence
+    return f"{kind}{_action(one.action)}", tell(one.record.details) if tell else one.sentence
+
+
+def _action(value: str) -> str:
+    if value in set(Move):
+        return _ZH.move(Move(value))
+    return _ACTIONS.get(value, value)
 
 
 def _site(details: _Details) -> str:
@@ -86,17 +118,19 @@ def _site(details: _Details) -> str:
 
 def _difference(name: str, details: _Details) -> str:
     was, becomes = details["was"][name], details["becomes"][name]
+    told = COLUMNS.get(name, name)
     if name == "status":
-        return f"状态：{_status(was)} → {_status(becomes)}"
+        return f"{told}：{_status(was)} → {_status(becomes)}"
     if any(isinstance(value, dict | list) for value in (was, becomes)):
-        return name
-    return f"{name}：{was or '–'} → {becomes or '–'}"
+        return f"{told}有变"
+    return f"{told}：{was or '–'} → {becomes or '–'}"
 
 
 def _assessment(details: _Details) -> str:
     verdicts = "，".join(f"{_question(asked)}{_outcome(found)}" for asked, found in details["verdicts"].items())
     seen = f"；影像所见：{_status(details['observed_status'])}" if details["observed_status"] else ""
-    return f"{details['before']} → {details['after']}：{verdicts}{seen}（批次任务 {details['run']}）"
+    dates = " → ".join(details[epoch] or "无影像" for epoch in ("before", "after"))
+    return f"{dates}：{verdicts}{seen}（批次任务 {details['run']}）"
 
 
 def _move(details: _Details) -> str:
@@ -127,12 +161,12 @@ def _finding(details: _Details) -> str:
 
 
 def _inspection(details: _Details) -> str:
-    return _with(f"{details['inspected_on']}：{details['result']}", details.get("note"))
+    return _with(f"{details['inspected_on']}：{_result(details['result'])}", details.get("note"))
 
 
 def _attachment(details: _Details) -> str:
     taken = f"，拍摄于 {details['taken_on']}" if "taken_on" in details else ""
-    return f"{details['name']}（{details['media_type']}，{details['size_bytes']} 字节{taken}）"
+    return f"{details['name']}（{details['size_bytes']} 字节{taken}）"
 
 
 def _candidate(details: _Details) -> str:
@@ -141,6 +175,11 @@ def _candidate(details: _Details) -> str:
 
 def _label(details: _Details) -> str:
     return f"人工修订图斑 {details['changes']} 处"
+
+
+def _sample_result(details: _Details) -> str:
+    found = (f"{_question(asked)}{_outcome(answer)}" for asked, answer in details.get("outcomes", {}).items())
+    return _with("，".join([str(details["checked_on"]), *found]), details.get("note"))
 
 
 def _with(told: str, *reasons: str | None) -> str:
@@ -163,7 +202,11 @@ def _stage(value: str) -> str:
     return _STAGES[Stage(value)] if value in set(Stage) else value
 
 
-_SENTENCES: dict[str, Callable[[_Details], str]] = {
+def _result(value: str) -> str:
+    return _ZH.result(InspectionResult(value)) if value in set(InspectionResult) else value
+
+
+_SENTENCES: Final[dict[str, Callable[[_Details], str]]] = {
     "site": _site,
     "assessment": _assessment,
     "move": _move,
@@ -174,6 +217,7 @@ _SENTENCES: dict[str, Callable[[_Details], str]] = {
     "attachment": _attachment,
     "candidate": _candidate,
     "label": _label,
+    "sample_result": _sample_result,
 }
 
-__all__ = ["happened"]
+__all__ = ["COLUMNS", "happened"]
