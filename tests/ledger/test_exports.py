@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import xml.etree.ElementTree as ET
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -182,6 +183,31 @@ def test_changes_with_monitoring_codes(export: Any) -> None:
     assert dict(zip(meta["fields"], data, strict=True))["图斑类型"].tolist() == ["建筑拆除", "绿化新增"]
 
 
+def test_qgis_finds_how_to_draw_areas(export: Any, tmp_path: Path) -> None:
+    changes = drawn_by(export("x.gpkg", "--what", "changes", "--lang", "zh"), "changes")
+    assert changes == {"图斑类型": ["建筑拆除", "建筑新增", "绿化新增", "绿化减少"]}
+    write_sites([site("A"), site("B")], tmp_path / "areas.gpkg")
+    sites = drawn_by(tmp_path / "areas.gpkg", "sites")
+    assert sites == {"status": list(SiteStatus), "observed_status": list(SiteStatus)}
+    assert pyogrio.read_info(tmp_path / "areas.gpkg", layer="sites")["geometry_type"] == "Polygon"
+    write_sites([site("A"), RULED], tmp_path / "mixed.gpkg")
+    assert [str(name) for name, _ in pyogrio.list_layers(tmp_path / "mixed.gpkg")] == ["sites"]
+
+
+def drawn_by(path: Path, layer: str) -> dict[str, list[str | None]]:
+    """The columns that a layer's styles go by, the default first, and the values that have a colour."""
+    meta, _, _, data = pyogrio.raw.read(path, layer="layer_styles", read_geometry=False)
+    columns = dict(zip(meta["fields"], data, strict=True))
+    assert set(columns["f_table_name"]) == {layer}
+    assert set(columns["f_geometry_column"]) == {"geom"}
+    renderers = [ET.fromstring(text).find("renderer-v2") for text in columns["styleQML"]]
+    return {
+        str(one.get("attr")): [category.get("value") for category in one.findall("categories/category")]
+        for one in renderers
+        if one is not None
+    }
+
+
 def test_surfaces_with_monitoring_codes(export: Any) -> None:
     sheet = openpyxl.load_workbook(export("x.xlsx", "--what", "surfaces"))["surfaces"]
     rows = [[cell.value for cell in row][:5] for row in sheet.rows]
@@ -314,7 +340,7 @@ def test_attributes_of_mixed_kinds_stay_what_they_are(tmp_path: Path) -> None:
 def test_kinds_of_columns(tmp_path: Path) -> None:
     plain: list[Site] = [site("A", attributes={"层数": 2, "率": 0.5, "在册": True, "备注": "x"}), site("B")]
     write_sites(plain, tmp_path / "x.gpkg")
-    meta = pyogrio.read_info(tmp_path / "x.gpkg")
+    meta = pyogrio.read_info(tmp_path / "x.gpkg", layer="sites")
     kinds = dict(zip(meta["fields"], meta["dtypes"], strict=True))
     assert [kinds[name] for name in ("层数", "率", "在册", "备注")] == ["int64", "float64", "bool", "object"]
 

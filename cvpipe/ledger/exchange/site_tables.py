@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cvpipe.domain import MONITORING_CODES, ChangeKind, Site, SiteStatus, Surface
 from cvpipe.ledger.exchange.headings import Headings, shipped_headings
 from cvpipe.ledger.exchange.tables import Column, Kind, Language, Table, own_columns
 from cvpipe.ledger.records import AssessmentRecord, Observed
+from cvpipe.ledger.styles import STYLES, Style
 
 #: The columns of a site in the order that people read them, with their kinds and units.
 _SITE_COLUMNS: tuple[tuple[str, Kind, str], ...] = (
@@ -96,7 +98,9 @@ def site_table(
     columns += [Column(name, name, kind) for name, kind in own.items()]
     columns.append(_site_column("attributes", Kind.PLAIN, "", language))
     values = [_site_values(site, observed.get(site.code), own, language) for site in sites]
-    return Table("sites", tuple(columns), values, [site.geometry for site in sites], _legend(language))
+    styles = _styles("sites", columns, lambda value: _status(SiteStatus(value), language), language)
+    geometries = [site.geometry for site in sites]
+    return Table("sites", tuple(columns), values, geometries, _legend(language), styles=styles)
 
 
 def place_columns(language: Language) -> tuple[Column, Column, Column]:
@@ -110,12 +114,14 @@ def change_table(records: Iterable[AssessmentRecord], language: Language) -> Tab
     values, geometries = [], []
     for record in _latest(records):
         for change in record.assessment.changes:
-            kind = _CHANGE_WORDS[change.kind] if language == "zh" else change.kind.value
+            kind = _change_word(change.kind, language)
             codes = (_code(_BEFORE.get(change.kind)), _code(_AFTER.get(change.kind)))
             epochs = (record.before_date, record.after_date)
             values.append((record.assessment.site_code, kind, *codes, change.area_m2, change.probability, *epochs))
             geometries.append(change.geometry)
-    return Table("changes", _described(_CHANGE_COLUMNS, language), values, geometries, _legend(language))
+    columns = _described(_CHANGE_COLUMNS, language)
+    styles = _styles("changes", columns, lambda value: _change_word(ChangeKind(value), language), language)
+    return Table("changes", columns, values, geometries, _legend(language), styles=styles)
 
 
 def surface_table(sites: Sequence[Site], records: Iterable[AssessmentRecord], language: Language) -> Table:
@@ -134,6 +140,27 @@ def surface_table(sites: Sequence[Site], records: Iterable[AssessmentRecord], la
                 values.append((code, word, _code(surface), *areas, record.before_date, record.after_date))
                 geometries.append(outlines[code])
     return Table("surfaces", _described(_SURFACE_COLUMNS, language), values, geometries, _legend(language))
+
+
+def _change_word(kind: ChangeKind, language: Language) -> str:
+    return _CHANGE_WORDS[kind] if language == "zh" else kind.value
+
+
+def _styles(layer: str, columns: Sequence[Column], word: Callable[[str], str], language: Language) -> tuple[Style, ...]:
+    """How QGIS draws the ledger's own layer, by the headings and the words of a table."""
+    headings = {column.name: column.heading for column in columns}
+    return tuple(
+        replace(
+            style,
+            column=headings[style.column],
+            categories=tuple(
+                replace(one, value=word(one.value), label=word(one.value) if language == "zh" else one.label)
+                for one in style.categories
+            ),
+        )
+        for style in STYLES
+        if style.layer == layer
+    )
 
 
 def surface_word(surface: Surface, language: Language) -> str:

@@ -17,6 +17,7 @@ from shapely.geometry.base import BaseGeometry
 
 from cvpipe.ledger.exchange.cells import MOST_EXACT, is_blank
 from cvpipe.ledger.exchange.raw import LONGEST_CELL
+from cvpipe.ledger.styles import Style
 
 Language = Literal["en", "zh"]
 
@@ -51,7 +52,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows to be written; `values` go with `columns`, `geometries` are in WGS 84."""
+    """Rows to be written; `values` go with `columns`, `geometries` are in WGS 84, `styles` are those of a GIS."""
 
     name: str
     columns: tuple[Column, ...]
@@ -59,6 +60,7 @@ class Table:
     geometries: Sequence[BaseGeometry]
     legend: tuple[str, str, str] = ("heading", "unit", "meaning")
     notices: tuple[str, ...] = field(default=())
+    styles: tuple[Style, ...] = field(default=())
 
     def with_place_columns(self, geometry: Column, lon: Column, lat: Column) -> Table:
         """The table for a format that knows no geometries: they become columns."""

@@ -6,8 +6,12 @@ and those of the OGR provider in a GeoPackage. A polygon layer is drawn by the v
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -118,6 +122,23 @@ def write(connection: Connection) -> None:
                 f" VALUES (:catalog, :schema, :layer, :geometry, :name, {qml_value}, :is_default, :description, '')"
             ),
             row,
+        )
+
+
+def write_beside(file: Path, styles: Sequence[Style], geometry: str) -> None:
+    """Store styles in a GeoPackage that was exported; `geometry` is the column that holds the layers' outlines.
+
+    Raises sqlite3.Error where the file cannot be written.
+    """
+    announced = "INSERT INTO gpkg_contents (table_name, data_type, identifier) VALUES ('layer_styles', 'attributes', ?)"
+    columns = "f_table_name, f_geometry_column, stylename, styleqml, useasdefault, description"
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(_IN_GEOPACKAGE)
+        connection.execute(announced, ("How QGIS draws the layers",))
+        connection.executemany(
+            f"INSERT INTO layer_styles (f_table_catalog, f_table_schema, owner, {columns})"
+            " VALUES ('', '', '', :layer, :geometry, :name, :qml, :is_default, :description)",
+            [{**_row(style), "geometry": geometry} for style in styles],
         )
 
 

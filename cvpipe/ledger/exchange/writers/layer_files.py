@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import warnings
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,6 +20,7 @@ from cvpipe.ledger.exchange.cells import is_blank
 from cvpipe.ledger.exchange.headings import DBF_NAME_BYTES, shipped_headings
 from cvpipe.ledger.exchange.tables import Column, Kind, Table, cell_text
 from cvpipe.ledger.exchange.writers.text_files import not_encodable
+from cvpipe.ledger.styles import write_beside
 
 #: A shapefile holds one of these; its name ends so where the table needs several.
 _SHAPES = {
@@ -30,6 +32,10 @@ _SHAPES = {
     "MultiPolygon": "polygons",
 }
 _OGR_KINDS = {"points": "Point", "multipoints": "MultiPoint", "lines": "LineString", "polygons": "Polygon"}
+#: Shapes that the styles fill.
+_AREAS = ("Polygon", "MultiPolygon")
+#: What GDAL calls the geometry of a layer in a GeoPackage.
+_GEOMETRY_COLUMN = "geom"
 #: Most bytes of a text in a DBF table.
 _DBF_TEXT_BYTES = 254
 _EMPTY: dict[Kind, Any] = {Kind.REAL: np.nan, Kind.WHOLE: 0, Kind.TRUTH: False, Kind.DAY: np.datetime64("NaT", "D")}
@@ -37,10 +43,21 @@ _DTYPES: dict[Kind, Any] = {Kind.REAL: "float64", Kind.WHOLE: "int64", Kind.TRUT
 
 
 def write_geopackage(table: Table, path: Path, _: str) -> tuple[str, ...]:
-    """One layer of any geometries; nothing is lost."""
+    """One layer of any geometries; nothing is lost. Where all are areas, QGIS finds how to draw them."""
     names = [column.heading for column in table.columns]
-    _write(table, path, names, table.values, driver="GPKG", layer=table.name, geometry_type="Unknown")
+    shapes = {geometry.geom_type for geometry in table.geometries}
+    shape = shapes.pop() if len(shapes) == 1 else "Unknown"
+    _write(table, path, names, table.values, driver="GPKG", layer=table.name, geometry_type=shape)
+    if table.styles and all(geometry.geom_type in _AREAS for geometry in table.geometries):
+        _add_styles(table, path)
     return ()
+
+
+def _add_styles(table: Table, path: Path) -> None:
+    try:
+        write_beside(path, table.styles, _GEOMETRY_COLUMN)
+    except sqlite3.Error as error:
+        raise SitesError(f"the styles cannot be written ({error})", where=path.name, remedy="Look there.") from error
 
 
 def write_shapefiles(table: Table, path: Path, encoding: str) -> tuple[str, ...]:
