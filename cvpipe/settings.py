@@ -57,6 +57,10 @@ class ScheduleSettings(Settings):
     time_zone: str = "UTC"
 
 
+Runtime = Literal["auto", "torch", "openvino"]
+"""What runs a network; `auto` is chosen and told by `cvpipe.network.runtime`."""
+
+
 Light = Literal["none", "moments", "histogram"]
 """How the later epoch is brought to the light of the earlier one before the network compares them."""
 
@@ -96,8 +100,9 @@ class WorkspaceSettings(Settings):
     `ledger` is a file name, relative to the settings, or the URL of a database; `rules` is None for the rules that
     ship with cvpipe, and so are `epochs`, by which scenes are chosen; `watch` are folders and `s3://` addresses in
     which `cvpipe scenes watch` looks for new scenes; `district` is a file with the outline in which all sites should
-    lie; `margin_m` is the ground that is read around each site, m; `time_zone` says when a day begins, for due dates
-    and the dates of reports; `cache_gb` is what the folder `cache/` may hold of the network's work on earlier epochs.
+    lie; `runtime` is what runs the network on `device`; `margin_m` is the ground that is read around each site, m;
+    `time_zone` says when a day begins, for due dates and the dates of reports; `cache_gb` is what the folder `cache/`
+    may hold of the network's work on earlier epochs.
     """
 
     ledger: str = "ledger.gpkg"
@@ -110,6 +115,7 @@ class WorkspaceSettings(Settings):
     campaign_target: int | None = Field(default=None, gt=0)
     time_zone: TimeZone = "UTC"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    runtime: Runtime = "auto"
     margin_m: float = Field(default=15.0, ge=0, allow_inf_nan=False)
     cache_gb: float = Field(default=2.0, ge=0, allow_inf_nan=False)
     light: Light = "none"

@@ -26,6 +26,14 @@ class Device(StrEnum):
     CUDA = "cuda"
 
 
+class Runtime(StrEnum):
+    """What runs the network; the words of `cvpipe.settings.Runtime`."""
+
+    AUTO = "auto"
+    TORCH = "torch"
+    OPENVINO = "openvino"
+
+
 class LightWay(StrEnum):
     """How the later raster is brought to the light of the earlier one; the words of `cvpipe.settings.Light`."""
 
@@ -49,6 +57,9 @@ def detect(
     ] = None,
     model: Annotated[str, typer.Option(help="Bundle: its name in models/ or its folder.")] = "cvpipe-s",
     device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.AUTO,
+    runtime: Annotated[
+        Runtime, typer.Option(help="What runs the network: torch, or OpenVINO on the processor.")
+    ] = Runtime.AUTO,
     light: Annotated[
         LightWay, typer.Option(help="Bring AFTER to the light of BEFORE first: by mean and contrast, or by histograms.")
     ] = LightWay.NONE,
@@ -58,7 +69,7 @@ def detect(
     from cvpipe.detect.scenes import detect_pair
     from cvpipe.network.bundle import find_bundle, load_bundle, stac_item
 
-    network = load_bundle(model, device=device.value)
+    network = load_bundle(model, device.value, runtime.value)
     described = stac_item(find_bundle(model))
     with _tile_progress() as on_tile:
         summary = detect_pair(

@@ -178,6 +178,7 @@ def _to_openvino(folder: Path, out: Path, *, int8: bool, dataset: Path | None, t
     from cvpipe.network import openvino_engine as engine
     from cvpipe.network.bundle import checked_settings, golden_tiles, read_module
     from cvpipe.network.exporting import Answering
+    from cvpipe.network.graph_files import GRAPH, Measured
 
     settings, digest = checked_settings(folder)
     answering = Answering(read_module(folder), settings)
@@ -189,9 +190,9 @@ def _to_openvino(folder: Path, out: Path, *, int8: bool, dataset: Path | None, t
     if not off.sound:
         raise BundleError(f"the exported graph answers otherwise ({words})", where=folder, remedy="Use it in float.")
     out.mkdir(parents=True, exist_ok=True)
-    own = engine.write_graph(model, out, digest, int8=int8)
     speed = engine.speeds(model, answering, settings.tile_px)
-    console.out.print(f"{out / engine.GRAPH}: golden tile {words}; digest {own[:12]}", soft_wrap=True, markup=False)
+    own = engine.write_graph(model, out, digest, Measured(off, *speed), int8=int8)
+    console.out.print(f"{out / GRAPH}: golden tile {words}; digest {own[:12]}", soft_wrap=True, markup=False)
     console.out.print(
         f"{settings.tile_px} px pair on this machine: torch {speed[0]:.0f} ms, OpenVINO {speed[1]:.0f} ms",
         soft_wrap=True,

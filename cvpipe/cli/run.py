@@ -6,28 +6,33 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import asdict
 from datetime import date
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from cvpipe.cli import console
-from cvpipe.cli.detect import Device
+from cvpipe.cli.run_options import (
+    DeviceOption,
+    EngineName,
+    EngineOption,
+    RayAddressOption,
+    RayCpusOption,
+    RayWorkersOption,
+    RetryOption,
+    RuntimeOption,
+    SiteOption,
+    SweepOption,
+    ray_options,
+    run_options,
+)
 from cvpipe.cli.workspace import JsonOption, WorkspaceOption
-from cvpipe.errors import RunFailedError, UsageError
+from cvpipe.errors import RunFailedError
 
 if TYPE_CHECKING:
-    from cvpipe.run import Failure, Plan, PlannedPair, RayOptions, RunSummary
+    from cvpipe.run import Failure, Plan, PlannedPair, RunSummary
     from cvpipe.run.estimate import Speed
     from cvpipe.run.whole_scenes import ScenePair
-
-
-class EngineName(StrEnum):
-    """Who assesses the pairs."""
-
-    LOCAL = "local"
-    RAY = "ray"
 
 
 def register(app: typer.Typer) -> None:
@@ -37,7 +42,7 @@ def register(app: typer.Typer) -> None:
 
 def run(
     workspace: WorkspaceOption = Path(),
-    site: Annotated[list[str] | None, typer.Option("--site", help="Only this site; may be given again.")] = None,
+    site: SiteOption = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be written, and why.")] = False,
     before: Annotated[
         str | None,
@@ -49,29 +54,14 @@ def run(
     after: Annotated[
         str | None, typer.Option(metavar="SCENE|DATE", help="Assess this later epoch only: a day, or a scene.")
     ] = None,
-    device: Annotated[Device | None, typer.Option(help="Where the network runs; else as cvpipe.yaml says.")] = None,
-    retry: Annotated[
-        bool, typer.Option("--retry", help="Try at once what earlier runs set aside because it failed.")
-    ] = False,
-    sweep: Annotated[
-        bool, typer.Option("--sweep", help="Also compare whole scenes: changes outside every site become candidates.")
-    ] = False,
-    engine: Annotated[
-        EngineName, typer.Option(help="Who assesses the pairs: this process, or the workers of a Ray cluster.")
-    ] = EngineName.LOCAL,
-    ray_address: Annotated[
-        str | None,
-        typer.Option(
-            metavar="HOST:PORT",
-            help="The cluster; else RAY_ADDRESS, else one of this machine alone, started for the run.",
-        ),
-    ] = None,
-    ray_cpus: Annotated[
-        int | None, typer.Option(min=1, help="Cores of each Ray worker that has no GPU; 2 unless told.")
-    ] = None,
-    ray_workers: Annotated[
-        int | None, typer.Option(min=1, help="Number of Ray workers; else as many as the cluster has room for.")
-    ] = None,
+    device: DeviceOption = None,
+    runtime: RuntimeOption = None,
+    retry: RetryOption = False,
+    sweep: SweepOption = False,
+    engine: EngineOption = EngineName.LOCAL,
+    ray_address: RayAddressOption = None,
+    ray_cpus: RayCpusOption = None,
+    ray_workers: RayWorkersOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Compare the epochs of each site and record verdicts and changes; a repeated run writes nothing new.
@@ -80,15 +70,17 @@ def run(
     where --site names them.
     """
     from cvpipe.ledger import Workspace
-    from cvpipe.run import RunOptions, opened, plan_opened, run_opened
+    from cvpipe.run import opened, plan_opened, run_opened
     from cvpipe.run.estimate import speed_of
     from cvpipe.run.lease import lease
     from cvpipe.run.sweep import pairs_to_sweep
 
-    ray = _ray_options(engine, ray_address, ray_cpus, ray_workers)
-    options = RunOptions(site, device.value if device else None, before, after, retry, sweep, ray)
+    ray = ray_options(engine, ray_address, ray_cpus, ray_workers)
+    options = run_options(site, device, runtime, ray, retry=retry, sweep=sweep, epochs=(before, after))
     where = Workspace.open(workspace)
     with nullcontext() if dry_run else lease(where.runs), opened(where, options) as job:
+        if ray is None:
+            console.err.print(getattr(job.network, "runs_on", ""), soft_wrap=True, markup=False)
         with console.progress("choosing epochs", len(job.sites)) if console.err.is_terminal else nullcontext() as step:
             plan = plan_opened(job, progress=step, loads=dry_run)
         swept = pairs_to_sweep(job.choosing.scenes) if sweep else []
@@ -104,17 +96,6 @@ def run(
     else:
         _print_summary(summary)
     _end_with(summary.failures, summary.stopped, listed=True)
-
-
-def _ray_options(engine: EngineName, address: str | None, cpus: int | None, workers: int | None) -> RayOptions | None:
-    """None for the local engine. Raises UsageError for options that only the other one has."""
-    from cvpipe.run import RayOptions
-
-    if engine is EngineName.RAY:
-        return RayOptions(address, cpus, workers)
-    if (address, cpus, workers) != (None, None, None):
-        raise UsageError("--ray-… options without the Ray engine", remedy="Add --engine ray, or leave them out.")
-    return None
 
 
 def _end_with(failures: Sequence[Failure], stopped: str | None = None, *, listed: bool = False) -> None:
@@ -170,8 +151,8 @@ def _print_plan(plan: Plan, speed: Speed, swept: Sequence[tuple[ScenePair, float
     )
     console.out.print(
         f"{load.units:,} looks, one at ground that sites share: {load.megapixels:,.1f} Mpx for the network; "
-        f"{load.read_megapixels:,.1f} Mpx to read, up to {load.megabytes:,.0f} MB; about {_duration(speed.seconds(load))} "
-        f"({speed.mpx_per_s:.1f} Mpx/s, {speed.basis})",
+        f"{load.read_megapixels:,.1f} Mpx to read, up to {load.megabytes:,.0f} MB; "
+        f"about {_duration(speed.seconds(load))} ({speed.mpx_per_s:.1f} Mpx/s, {speed.basis})",
         soft_wrap=True,
     )
 

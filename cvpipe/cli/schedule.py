@@ -10,11 +10,26 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cvpipe.cli import console
+from cvpipe.cli.run_options import (
+    DeviceOption,
+    EngineName,
+    EngineOption,
+    RayAddressOption,
+    RayCpusOption,
+    RayWorkersOption,
+    RetryOption,
+    RuntimeOption,
+    SiteOption,
+    SweepOption,
+    ray_options,
+    run_options,
+)
 from cvpipe.cli.workspace import WorkspaceOption
 from cvpipe.errors import RunFailedError, UsageError
 
 if TYPE_CHECKING:
     from cvpipe.ledger import Workspace
+    from cvpipe.run import RunOptions
     from cvpipe.run.metrics import RunMetrics
     from cvpipe.run.schedule import Round
     from cvpipe.settings import ScheduleSettings
@@ -47,6 +62,15 @@ def schedule(
     ] = False,
     now: Annotated[bool, typer.Option("--now", help="One round at once, then at the times.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print the next times.")] = False,
+    site: SiteOption = None,
+    device: DeviceOption = None,
+    runtime: RuntimeOption = None,
+    retry: RetryOption = False,
+    sweep: SweepOption = False,
+    engine: EngineOption = EngineName.LOCAL,
+    ray_address: RayAddressOption = None,
+    ray_cpus: RayCpusOption = None,
+    ray_workers: RayWorkersOption = None,
     metrics_port: Annotated[
         int | None, typer.Option(min=0, max=65535, help="Answer Prometheus at this port; 0 for a free one.")
     ] = None,
@@ -55,8 +79,14 @@ def schedule(
         LogStyle, typer.Option(help="Lines of text, or one JSON object per line; on stderr.")
     ] = LogStyle.TEXT,
 ) -> None:
-    """Look for new scenes in the watched places and run, at the times that cvpipe.yaml or --cron say."""
+    """Look for new scenes in the watched places and run, at the times that cvpipe.yaml or --cron say.
+
+    Each run is asked what `cvpipe run` would be asked by the options of the same names.
+    """
     from cvpipe.ledger import Workspace
+
+    ray = ray_options(engine, ray_address, ray_cpus, ray_workers)
+    asked = run_options(site, device, runtime, ray, retry=retry, sweep=sweep)
 
     place = Workspace.open(workspace)
     times = _times(place.settings().schedule, cron, time_zone)
@@ -66,11 +96,11 @@ def schedule(
     _log(log)
     metrics = _metrics(metrics_host, metrics_port)
     if once:
-        _end(_round(place, metrics))
+        _end(_round(place, asked, metrics))
         return
     from cvpipe.run.schedule import keep_time
 
-    keep_time(times, lambda: _round(place, metrics), at_once=now)
+    keep_time(times, lambda: _round(place, asked, metrics), at_once=now)
 
 
 def _times(stated: ScheduleSettings, cron: list[str] | None, time_zone: str | None) -> ScheduleSettings:
@@ -103,10 +133,10 @@ def _metrics(host: str, port: int | None) -> RunMetrics:
     return metrics
 
 
-def _round(place: Workspace, metrics: RunMetrics) -> Round:
+def _round(place: Workspace, asked: RunOptions, metrics: RunMetrics) -> Round:
     from cvpipe.run.schedule import play_round, show
 
-    played = play_round(place)
+    played = play_round(place, asked)
     show(metrics, place, played)
     return played
 

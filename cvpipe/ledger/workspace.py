@@ -56,6 +56,9 @@ time_zone: UTC
 
 # Where the network runs: auto (a CUDA device if there is one), cpu or cuda.
 device: auto
+# What runs it: torch, openvino (on the processor, extra `cvpipe[openvino]`), or auto: torch, but where a graph in float
+# was exported into the bundle (`cvpipe models export`) and measured faster, that. One in int8 has to be asked for.
+runtime: auto
 
 # Metres of ground around each site that the network sees as well: a structure at the edge is judged by what lies
 # beside it. The shift between two epochs is measured on 60 m at least, whatever stands here.

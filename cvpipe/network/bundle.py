@@ -30,13 +30,13 @@ from torch import nn
 
 import cvpipe
 from cvpipe.domain import SURFACES, ChangeKind
-from cvpipe.errors import BundleError, UsageError
+from cvpipe.errors import BundleError
 from cvpipe.network.architecture import STRIDE, ChangeNetwork, Design, Logits, SiameseNetwork, resized
 from cvpipe.network.designs import build_network
 from cvpipe.network.item import CARD, GOLDEN, ITEM, WEIGHTS, contradictions, item_of, multihash
 from cvpipe.network.memory import FeatureMemory
 from cvpipe.network.probabilities import Probabilities
-from cvpipe.network.processor import autocast, has_fast_bf16, pick_device, tune_allocator
+from cvpipe.network.processor import autocast, has_fast_bf16, tune_allocator
 from cvpipe.settings import Settings, parse_settings
 from cvpipe.shipped import is_carried, shipped
 
@@ -110,6 +110,8 @@ class Network:
         self.min_probability: Mapping[ChangeKind, float] = dict.fromkeys(ChangeKind, 0.0) | settings.min_probability
         self.answers_surfaces = answers_surfaces
         self.device = device
+        #: What runs it, and in words where and why.
+        self.runtime, self.runs_on = "torch", str(device)
         self.temperatures = settings.surface_temperature, settings.change_temperature
         #: Where features of earlier epochs are kept; used on the processor by networks with a shared trunk.
         self.memory: FeatureMemory | None = None
@@ -193,24 +195,25 @@ def _widened(pixels: np.ndarray) -> np.ndarray:
     return np.pad(pixels, ((0, 0), (0, below), (0, right), (0, 0)), mode="symmetric")
 
 
-def load_bundle(name_or_dir: str | Path, device: str = "auto", engine: str | None = None) -> Network:
+def load_bundle(name_or_dir: str | Path, device: str = "auto", runtime: str = "auto") -> Network:
     """Load a bundle by its folder or by its name in `models_dirs()`, check its digests and its golden tile.
 
-    `engine` runs it: `torch`, or `openvino` (on the processor alone; `openvino_engine`); default: CVPIPE_ENGINE, else
-    torch. Raises BundleError that says what is missing, damaged or answered wrongly, SettingsError for an unknown key
-    in the bundle's settings, UsageError for an engine that is not there.
+    `runtime` is what runs it: `torch`, `openvino`, or `auto`, which chooses (`cvpipe.network.runtime`); the network's
+    `runs_on` tells in words. Raises BundleError that says what is missing, damaged or answered wrongly, SettingsError
+    for an unknown key in the bundle's settings, UsageError for a runtime or a device that is not there.
     """
-    engine = engine or os.environ.get("CVPIPE_ENGINE", "torch")
+    from cvpipe.network.runtime import choose  # it knows of exported graphs, which are made from bundles
+
     folder = find_bundle(name_or_dir)
     settings, digest = checked_settings(folder)
-    if engine == "torch":
-        network = Network(_module(folder, settings), settings, digest, pick_device(device))
-    elif engine == "openvino":
+    chosen = choose(folder, digest, runtime, device)
+    if chosen.runtime == "torch":
+        network = Network(_module(folder, settings), settings, digest, chosen.device)
+    else:
         from cvpipe.network.openvino_engine import openvino_network
 
-        network = openvino_network(folder, settings, digest, device)
-    else:
-        raise UsageError(f"no such engine '{engine}'", remedy="Choose torch or openvino (CVPIPE_ENGINE).")
+        network = openvino_network(folder, settings, digest)
+    network.runtime, network.runs_on = chosen.runtime, chosen.why
     check_golden(network, folder)
     return network
 

@@ -7,25 +7,20 @@ that it has a digest of its own, and work done with the other is not taken for w
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from cvpipe.errors import BundleError, UsageError
 from cvpipe.network.bundle import BundleSettings, Network, read_module
 from cvpipe.network.exporting import INPUTS, OUTPUTS, Answering, Distance, asked, needed, traced_with
+from cvpipe.network.graph_files import GRAPH, GRAPH_WEIGHTS, Graph, Measured, note
 from cvpipe.network.processor import autocast
-
-#: The exported graph in a bundle's folder: OpenVINO's two files, and what they were made from.
-GRAPH, GRAPH_WEIGHTS, MADE_FROM = "openvino.xml", "openvino.bin", "openvino.json"
 
 #: Names of the parts that are not quantised.
 IN_FLOAT = (".*change_head.*", ".*surface_head.*")
@@ -45,19 +40,16 @@ class OpenVinoNetwork(Network):
         return [np.array(found[i]) for i in range(len(OUTPUTS))]
 
 
-def openvino_network(folder: Path, settings: BundleSettings, digest: str, device: str) -> Network:
+def openvino_network(folder: Path, settings: BundleSettings, digest: str) -> Network:
     """The bundle in `folder`, from its exported graph where there is one, else from its weights.
 
-    Raises UsageError where OpenVINO is not installed or CUDA is asked for, BundleError for a graph that was not made
-    from this bundle.
+    Raises UsageError where OpenVINO is not installed, BundleError for a graph that was not made from this bundle.
     """
-    if device == "cuda":
-        raise UsageError("OpenVINO runs on the processor", remedy="Use --device cpu, or CVPIPE_ENGINE=torch.")
     module = read_module(folder)
     if not (folder / GRAPH).is_file():
         model = translated(Answering(module, settings))
         return OpenVinoNetwork(model, settings, digest, answers_surfaces=module.has_surfaces)
-    own = graph_digest(folder, digest)
+    own = Graph.read(folder, digest).digest
     model = _openvino().Core().read_model(folder / GRAPH, folder / GRAPH_WEIGHTS)
     return OpenVinoNetwork(model, settings, own, answers_surfaces=module.has_surfaces)
 
@@ -120,57 +112,13 @@ def _median_ms(work: Callable[[], object], repeats: int) -> float:
     return 1000 * sorted(taken)[repeats // 2]
 
 
-def write_graph(model: Any, folder: Path, digest: str, *, int8: bool) -> str:
-    """Write the graph into a folder (the bundle's own: it is then what the engine runs), and its digest.
+def write_graph(model: Any, folder: Path, digest: str, measured: Measured, *, int8: bool) -> str:
+    """Write the graph into a folder (the bundle's own: it is then what the runtime takes), and its digest.
 
     The digest of a float graph is the bundle's.
     """
     _openvino().save_model(model, folder / GRAPH, compress_to_fp16=False)
-    own = _int8_digest(folder, digest) if int8 else digest
-    made = {"bundle": digest, "digest": own, "precision": "int8" if int8 else "float", "files": _files_digest(folder)}
-    (folder / MADE_FROM).write_text(json.dumps(made, indent=1) + "\n", encoding="utf-8")
-    return own
-
-
-def graph_digest(folder: Path, digest: str) -> str:
-    """The digest of an exported graph. BundleError where it was not made from this very bundle, or is not whole."""
-    try:
-        made = json.loads((folder / MADE_FROM).read_text(encoding="utf-8"))
-        bundle, own, files = str(made["bundle"]), str(made["digest"]), str(made["files"])
-        whole = files == _files_digest(folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise _unfit(f"nothing tells what it was made from ({type(error).__name__})", folder) from error
-    if bundle != digest:
-        raise _unfit("it was made from another bundle", folder)
-    if not whole:
-        raise _unfit("its files are damaged or were exchanged (another SHA-256)", folder)
-    return own
-
-
-def _unfit(found: str, folder: Path) -> BundleError:
-    return BundleError(
-        f"the exported graph cannot be used: {found}",
-        where=folder / GRAPH,
-        remedy=f"Export it anew (cvpipe models export {folder.name} --format openvino), or delete it.",
-    )
-
-
-def _int8_digest(folder: Path, digest: str) -> str:
-    return hashlib.sha256((digest + _files_digest(folder)).encode()).hexdigest()
-
-
-def _files_digest(folder: Path) -> str:
-    whole = hashlib.sha256()
-    for part in _chunks(folder):
-        whole.update(part)
-    return whole.hexdigest()
-
-
-def _chunks(folder: Path) -> Iterator[bytes]:
-    for name in (GRAPH, GRAPH_WEIGHTS):
-        with (folder / name).open("rb") as file:
-            yield name.encode()
-            yield hashlib.file_digest(file, "sha256").digest()
+    return note(folder, digest, measured, int8=int8)
 
 
 def _openvino() -> Any:
@@ -178,11 +126,7 @@ def _openvino() -> Any:
 
 
 __all__ = [
-    "GRAPH",
-    "GRAPH_WEIGHTS",
-    "MADE_FROM",
     "distance",
-    "graph_digest",
     "openvino_network",
     "quantised",
     "speeds",

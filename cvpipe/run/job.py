@@ -77,8 +77,8 @@ def opened(workspace: Workspace, options: RunOptions | None = None) -> Iterator[
     with ExitStack() as stack:
         stack.enter_context(gdal_environment())
         settings = workspace.settings()
-        device = options.device or settings.device
-        network = load_bundle(settings.model, device if options.ray is None else "cpu")
+        device, runtime = options.device or settings.device, options.runtime or settings.runtime
+        network = load_bundle(settings.model, device if options.ray is None else "cpu", runtime)
         remember(network, workspace.cache, settings.cache_gb)
         ledger = stack.enter_context(workspace.ledger())
         rules = read_rules(settings.rules, ledger.batches())
@@ -89,7 +89,7 @@ def opened(workspace: Workspace, options: RunOptions | None = None) -> Iterator[
         terms = Terms(network.gsd_m, settings.margin_m, settings.light, rules)
         engine: Engine = (local := LocalEngine(network, terms, workspace.runs))
         if options.ray is not None:
-            engine = stack.enter_context(on_cluster(local, options.ray, settings.model, device, scenes))
+            engine = stack.enter_context(on_cluster(local, options.ray, settings.model, device, runtime, scenes))
         yield Job(
             runs=workspace.runs,
             engine=engine,

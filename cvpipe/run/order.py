@@ -18,7 +18,7 @@ from cvpipe.run.keys import Beginnings
 from cvpipe.run.patience import Patience
 from cvpipe.run.planning import Choosing, Closings
 from cvpipe.run.sites import SitePair, site_in_key
-from cvpipe.settings import WorkspaceSettings
+from cvpipe.settings import Runtime, WorkspaceSettings
 
 #: Sites that are planned, worked through and settled together: so many share their questions to the ledger, and no
 #: more plans are held at a time, however many sites there are.
@@ -27,7 +27,8 @@ SITES_AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class RunOptions:
-    """What one run is asked: `codes` None for all sites, `device` None for the workspace's own.
+    """What one run is asked: `codes` None for all sites, `device` and `runtime` None for the
+    workspace's own.
 
     `before` and `after` state an epoch (a day, or a scene by its path, name, id or hash) that the rules would choose
     otherwise; the watch for rebound is then left out, as it hangs on the epochs of the rules. `retry` tries at once
@@ -37,6 +38,7 @@ class RunOptions:
 
     codes: Collection[str] | None = None
     device: Literal["auto", "cpu", "cuda"] | None = None
+    runtime: Runtime | None = None
     before: str | None = None
     after: str | None = None
     retry: bool = False

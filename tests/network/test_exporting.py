@@ -14,6 +14,7 @@ import pytest
 from cvpipe.errors import BundleError, UsageError
 from cvpipe.network.bundle import checked_settings, golden_tiles, load_bundle, read_module
 from cvpipe.network.exporting import Answering, Distance, asked, export_onnx
+from cvpipe.network.graph_files import Graph, Measured, note
 
 Tiles = tuple[np.ndarray, np.ndarray]
 
@@ -80,6 +81,9 @@ def test_a_missing_library_names_the_extra(
         export_onnx(answering, tmp_path / "n.onnx", golden_tiles(released))
 
 
+OFF = Distance(0.001, 0.02, 0.002)
+
+
 @pytest.fixture(scope="module")
 def graph(released: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle with a float graph for OpenVINO beside it; not to be altered."""
@@ -89,7 +93,7 @@ def graph(released: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(shutil.copytree(released, tmp_path_factory.mktemp("exported") / "tiny"))
     settings, digest = checked_settings(folder)
     model = engine.translated(Answering(read_module(folder), settings))
-    assert engine.write_graph(model, folder, digest, int8=False) == digest
+    assert engine.write_graph(model, folder, digest, Measured(OFF, 10.0, 5.0), int8=False) == digest
     return folder
 
 
@@ -116,27 +120,48 @@ class TestOpenVino:
 
     def test_the_engine_answers_as_torch_does_with_the_same_digest(self, bundle: Path) -> None:
         tiles = noise(33)
-        own = load_bundle(bundle, device="cpu", engine="torch")
-        other = load_bundle(bundle, device="cpu", engine="openvino")
+        own = load_bundle(bundle, device="cpu", runtime="torch")
+        other = load_bundle(bundle, device="cpu", runtime="openvino")
         assert other.digest == own.digest
         assert (other.thresholds, other.min_area_m2, other.gsd_m) == (own.thresholds, own.min_area_m2, own.gsd_m)
         assert other.predict(*tiles).change.shape == (1, 2, 33, 66)
         assert np.abs(other.predict(*tiles).change - own.predict(*tiles).change).mean() < 0.01
 
-    def test_the_engine_is_a_setting_of_the_environment(self, bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("CVPIPE_ENGINE", "openvino")
-        assert type(load_bundle(bundle)).__name__ == "OpenVinoNetwork"
-        monkeypatch.setenv("CVPIPE_ENGINE", "abacus")
-        with pytest.raises(UsageError, match="no such engine 'abacus'"):
-            load_bundle(bundle)
+    def test_what_runs_it_is_told(self, bundle: Path, graph: Path) -> None:
+        found = load_bundle(bundle, "cpu", "openvino")
+        assert (found.runtime, type(found).__name__) == ("openvino", "OpenVinoNetwork")
+        assert found.runs_on == "OpenVINO on the processor, as asked, from the bundle's weights"
+        assert "0.0010 in probability with 0.20% other surfaces" in load_bundle(graph, "cpu", "openvino").runs_on
+        with pytest.raises(UsageError, match="no such runtime 'abacus'"):
+            load_bundle(bundle, runtime="abacus")
+
+    @pytest.mark.parametrize(
+        ("torch_ms", "int8", "taken"), [(20.0, False, True), (5.0, False, False), (20.0, True, False)]
+    )
+    def test_auto_takes_a_graph_that_answers_alike_and_was_measured_faster(
+        self, exported: Path, torch_ms: float, int8: bool, taken: bool
+    ) -> None:
+        digest = checked_settings(exported)[1]
+        note(exported, digest, Measured(OFF, torch_ms, 10.0), int8=int8)
+        found = load_bundle(exported, "cpu")
+        assert found.runtime == ("openvino" if taken else "torch")
+        assert found.digest == digest
+        assert "off torch by 0.0010" in found.runs_on
+        if not taken:
+            assert found.runs_on.startswith("torch on the processor in ")
+
+    def test_auto_is_torch_where_there_is_no_graph_of_this_bundle(self, bundle: Path, exported: Path) -> None:
+        told = json.loads((exported / "openvino.json").read_text())
+        (exported / "openvino.json").write_text(json.dumps({**told, "bundle": "0" * 64}))
+        assert [load_bundle(folder, "cpu").runtime for folder in (bundle, exported)] == ["torch", "torch"]
 
     def test_the_exported_graph_is_what_runs(self, graph: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delattr("cvpipe.network.openvino_engine.translated")
-        assert load_bundle(graph, engine="openvino").digest == load_bundle(graph, engine="torch").digest
+        assert load_bundle(graph, runtime="openvino").digest == load_bundle(graph, runtime="torch").digest
 
     def test_cuda_is_not_for_openvino(self, bundle: Path) -> None:
         with pytest.raises(UsageError, match="runs on the processor"):
-            load_bundle(bundle, device="cuda", engine="openvino")
+            load_bundle(bundle, device="cuda", runtime="openvino")
 
     @pytest.mark.parametrize(
         ("damage", "reason"),
@@ -155,8 +180,8 @@ class TestOpenVino:
         else:
             note.unlink()
         with pytest.raises(BundleError, match=reason):
-            load_bundle(exported, engine="openvino")
-        assert load_bundle(exported, engine="torch"), "the bundle itself is sound"
+            load_bundle(exported, runtime="openvino")
+        assert load_bundle(exported, runtime="torch"), "the bundle itself is sound"
 
     def test_int8_has_a_digest_of_its_own(self, bundle: Path) -> None:
         pytest.importorskip("nncf", reason="the extra `openvino` is not installed")
@@ -165,7 +190,7 @@ class TestOpenVino:
         settings, digest = checked_settings(bundle)
         answering = Answering(read_module(bundle), settings)
         model = engine.quantised(engine.translated(answering), [noise(64), noise(32)])
-        own = engine.write_graph(model, bundle, digest, int8=True)
+        own = engine.write_graph(model, bundle, digest, Measured(OFF, 10.0, 5.0), int8=True)
         assert own != digest
         assert json.loads((bundle / "openvino.json").read_text())["precision"] == "int8"
-        assert engine.graph_digest(bundle, digest) == own
+        assert Graph.read(bundle, digest).digest == own

@@ -53,7 +53,7 @@ SITES = [
 @pytest.fixture
 def network(monkeypatch: pytest.MonkeyPatch) -> PaintedNetwork:
     found = PaintedNetwork()
-    monkeypatch.setattr(job, "load_bundle", lambda _model, _device: found)
+    monkeypatch.setattr(job, "load_bundle", lambda _model, _device, _runtime: found)
     return found
 
 

@@ -131,7 +131,7 @@ def test_the_bundle_is_loaded_once(
 ) -> None:
     loaded = list[object]()
 
-    def load(model: object, _device: object) -> PaintedNetwork:
+    def load(model: object, _device: object, _runtime: object) -> PaintedNetwork:
         loaded.append(model)
         return network
 

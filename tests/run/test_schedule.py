@@ -16,14 +16,16 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
+from typer.testing import CliRunner
 
+from cvpipe.cli import app
 from cvpipe.domain import Reason
-from cvpipe.errors import LeaseError, SettingsError
+from cvpipe.errors import LeaseError, SettingsError, UsageError
 from cvpipe.ledger import Workspace
-from cvpipe.run import schedule
+from cvpipe.run import RayOptions, RunOptions, schedule
 from cvpipe.run.logs import JsonLines
 from cvpipe.run.metrics import RunMetrics
-from cvpipe.run.schedule import keep_time, next_times, play_round
+from cvpipe.run.schedule import Round, keep_time, next_times, play_round
 from cvpipe.run.summary import Failure, RunSummary
 from cvpipe.run.watching import Refused, Sighted
 from cvpipe.settings import ScheduleSettings
@@ -179,3 +181,22 @@ def test_the_log_is_one_object_per_line() -> None:
     first, second = (json.loads(line) for line in stream.getvalue().splitlines())
     assert (first["what"], first["sites"], first["level"]) == ("done\nwith it", 3, "info")
     assert "ValueError: odd" in second["error"]
+
+
+def test_a_round_is_asked_what_a_run_would_be(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each option of `cvpipe run` that holds for every night reaches the runs of a schedule."""
+    asked = list[RunOptions | None]()
+
+    def played(_place: Workspace, options: RunOptions | None = None) -> Round:
+        asked.append(options)
+        return Round()
+
+    monkeypatch.setattr("cvpipe.run.schedule.play_round", played)
+    ray = ["--engine", "ray", "--ray-address", "head:6379", "--ray-cpus", "4", "--ray-workers", "3"]
+    others = ["--site", "A", "--device", "cpu", "--runtime", "torch", "--sweep", "--retry"]
+    result = CliRunner().invoke(app, ["schedule", "--workspace", str(workspace.folder), "--once", *ray, *others])
+    assert result.exit_code == 0, result.output
+    expected = RunOptions(["A"], "cpu", "torch", retry=True, sweep=True, ray=RayOptions("head:6379", cpus=4, workers=3))
+    assert asked == [expected]
+    refused = CliRunner().invoke(app, ["schedule", "--workspace", str(workspace.folder), "--once", "--ray-cpus", "4"])
+    assert isinstance(refused.exception, UsageError)

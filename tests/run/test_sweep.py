@@ -231,7 +231,7 @@ def test_a_pair_that_fails_is_tried_again_then_rests(
     assert len(tried) == 3
 
     monkeypatch.undo()
-    monkeypatch.setattr(job, "load_bundle", lambda _model, _device: network)
+    monkeypatch.setattr(job, "load_bundle", lambda _model, _device, _runtime: network)
     assert run(swept_workspace, RunOptions(sweep=True, retry=True)).candidates == 1
 
 

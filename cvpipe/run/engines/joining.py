@@ -20,9 +20,9 @@ SCENES_TRIED = 100
 
 @contextmanager
 def on_cluster(
-    local: LocalEngine, options: RayOptions, model: str, device: str, scenes: Sequence[Scene]
+    local: LocalEngine, options: RayOptions, model: str, device: str, runtime: str, scenes: Sequence[Scene]
 ) -> Iterator[Engine]:
-    """The engine whose workers do what `local` would do, with the bundle `model` on a `device` of theirs.
+    """The engine whose workers do what `local` would do, with the bundle `model` on a `device` of theirs, by `runtime`.
 
     The cluster is joined with the first pairs. Raises UsageError where Ray is not installed.
     """
@@ -31,7 +31,7 @@ def on_cluster(
     from cvpipe.run.engines.ray_engine import RayEngine
     from cvpipe.run.engines.worker import CarriedBundle
 
-    bundle = CarriedBundle.of(model, os.environ.get("CVPIPE_ENGINE", "torch"))
+    bundle = CarriedBundle.of(model, runtime)
     outfit = Outfit(bundle, local.network.digest, local.terms, files_to_try(scenes))
     engine = RayEngine(options, outfit, device, local.runs)
     try:

@@ -33,10 +33,11 @@ class LocalEngine:
 
     @property
     def device(self) -> str:
-        """The network's own device."""
-        return str(getattr(self.network, "device", ""))
+        """The network's own device, and what runs it there where that is not torch."""
+        runtime = getattr(self.network, "runtime", "torch")
+        return str(getattr(self.network, "device", "")) + ("" if runtime == "torch" else f" {runtime}")
 
     @property
     def machine(self) -> Mapping[str, Any]:
-        """Nothing beyond what every run notes."""
-        return {}
+        """What runs the network, and why."""
+        return {"runs_on": getattr(self.network, "runs_on", "")}

@@ -43,13 +43,13 @@ class CarriedBundle:
 
     name: str
     files: dict[str, bytes]
-    runs_on: str
+    runtime: str
 
     @classmethod
-    def of(cls, name_or_dir: str, runs_on: str) -> CarriedBundle:
+    def of(cls, name_or_dir: str, runtime: str) -> CarriedBundle:
         """Raises BundleError where there is no such bundle."""
         folder = find_bundle(name_or_dir)
-        return cls(folder.name, {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}, runs_on)
+        return cls(folder.name, {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()}, runtime)
 
     def unpacked(self, device: str) -> Network:
         """The network, its digests and golden tile checked here. Raises BundleError."""
@@ -58,7 +58,7 @@ class CarriedBundle:
             folder.mkdir()
             for name, content in self.files.items():
                 (folder / name).write_bytes(content)
-            return load_bundle(folder, device, self.runs_on)
+            return load_bundle(folder, device, self.runtime)
 
 
 @dataclass(frozen=True)
