@@ -6,7 +6,7 @@ All but `deliver` work in one folder, on rasters that lie on the pair's common g
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -64,7 +64,8 @@ def predict(
     with ExitStack() as stack:
         names = (outputs.SURFACE_BEFORE_TIF, outputs.SURFACE_AFTER_TIF)
         rasters = [stack.enter_context(outputs.new_raster(work / name, grid)) for name in names] if work else []
-        for cell in cells(network, grid.width, grid.height, read, on_tile=on_tile):
+        found = stack.enter_context(closing(cells(network, grid.width, grid.height, read, on_tile=on_tile)))
+        for cell in found:
             maps = cell_maps(cell)
             for raster, surface in zip(rasters, (maps.surface_before, maps.surface_after), strict=False):
                 raster.write(surface, 1, window=_place(cell.window))

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import groupby, islice
 from typing import Protocol
@@ -99,21 +102,23 @@ class Cell:
 
 def cells(
     network: Network, width: int, height: int, read: ReadStrip, *, on_tile: Callable[[int, int], None] | None = None
-) -> Iterator[Cell]:
+) -> Generator[Cell, None, None]:
     """Predict a raster of `width` × `height` pixels; the cells cover it once, row by row.
 
-    Memory holds a strip of one batch and the overlap of one row of tiles, however large the raster.
-    Tiles without a usable pixel at either epoch are not predicted. `on_tile(done, total)` is told of each tile.
+    Memory holds a strip of two batches and the overlap of one row of tiles, however large the raster. Strips are read
+    one ahead, by one thread, while the network is at work: close the iterator before what is read is closed, which
+    waits for the read in hand (`contextlib.closing`). Tiles without a usable pixel at either epoch are not predicted.
+    `on_tile(done, total)` is told of each tile.
     """
     overlap = network.tile_px // OVERLAP_SHARE
     lattice = tiles_of(width, height, network.tile_px, overlap)
+    groups = list(_batches(lattice, network.tile_px))
+    around = [cut_off(_around(group), width, height) for group in groups]
     recent: dict[tuple[int, int], Strip] = {}
 
-    def tiles() -> Iterator[Tile]:
+    def tiles(strips: Iterable[Strip]) -> Iterator[Tile]:
         done = 0
-        for group in _batches(lattice, network.tile_px):
-            strip_window = cut_off(_around(group), width, height)
-            strip = read(strip_window)
+        for group, strip_window, strip in zip(groups, around, strips, strict=True):
             for window, values in zip(group, _predict(network, strip, strip_window, group), strict=True):
                 recent[window.row, window.col] = strip.part(_relative(window, strip_window))
                 done += 1
@@ -121,9 +126,29 @@ def cells(
                 if on_tile is not None:
                     on_tile(done, len(lattice))
 
-    for window, values in blend(tiles(), overlap=overlap, width=width, height=height):
-        strip = recent.pop((window.row, window.col))
-        yield Cell(window, values, strip.part(Window(0, 0, window.width, window.height)))
+    with closing(_ahead(read, around)) as strips:
+        for window, values in blend(tiles(strips), overlap=overlap, width=width, height=height):
+            strip = recent.pop((window.row, window.col))
+            yield Cell(window, values, strip.part(Window(0, 0, window.width, window.height)))
+
+
+def _ahead(read: ReadStrip, places: Sequence[Window]) -> Generator[Strip, None, None]:
+    """The strips of `places` in turn, the next one read by a thread of its own while one is looked at."""
+    if len(places) == 1:
+        yield read(places[0])
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
+        coming = deque[Future[Strip]]()
+        try:
+            for place in places:
+                coming.append(reader.submit(read, place))
+                if len(coming) > 1:
+                    yield coming.popleft().result()
+            while coming:
+                yield coming.popleft().result()
+        finally:
+            for one in coming:
+                one.cancel()
 
 
 def tiles_of(width: int, height: int, tile_px: int, overlap: int) -> list[Window]:
