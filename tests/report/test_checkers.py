@@ -48,3 +48,20 @@ def test_pages_have_no_serious_barrier(pages: list[Path], scheme: str, width: in
             page.goto(file.as_uri())
             assert barriers(page) == [], file
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{file} is wider than {width}"
+
+
+@pytest.mark.browser
+def test_a_site_is_found_among_thousands(pages: list[Path]) -> None:
+    by_folder = {(file.parent.name, file.name): file for file in pages}
+    with browser() as opened:
+        page = opened.new_page()
+        page.goto(by_folder["many", "index.html"].as_uri())
+        assert page.locator("[data-at-rest] > :visible").count() == 0, "nothing is listed before somebody asks"
+        page.fill("#find", "timber")
+        assert page.locator("[data-at-rest] > :visible").all_inner_texts() == ["L-001 Timber yard Babaoshan"]
+        page.click("[data-at-rest] > :visible a")
+        assert page.url.endswith("sites/0001.html#site-1")
+        page.goto(by_folder["public-zh", "index.html"].as_uri())
+        page.fill("#find", "laoshan 已销账")
+        assert page.locator("[data-at-rest] > :visible td:first-child").all_inner_texts() == ["L-004", "L-006"]
+        assert page.locator("#shown").inner_text() == "显示 2 / 7 处"
