@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -82,7 +83,9 @@ class Chinese:
         self._alone = {**table, **words}
         self._within = {english: zh for english, zh in table.items() if " " in english} | dict(words)
         open_ones = (Sentence(*pair) for pair in table.items() if "{}" in pair[0])
-        self._sentences = sorted(open_ones, key=lambda one: -one.weight)
+        self._by_start = defaultdict[str, list[Sentence]](list)
+        for sentence in sorted(open_ones, key=lambda one: -one.weight):
+            self._by_start[sentence.literals[0][:3]].append(sentence)
         self._value = lru_cache(4096)(self._valued)
 
     def said(self, text: str) -> str:
@@ -93,7 +96,10 @@ class Chinese:
         """A text that may stand within another: the sentence that leaves the least English, else its known parts."""
         if text in self._within:
             return self._within[text]
-        ways = [s.chinese(parts, self._value) for s in self._sentences if (parts := s.parts(text)) is not None]
+        if " " not in text or not re.search("[A-Za-z]", text):  # codes, days, numbers: most cells of a long table
+            return text
+        fitting = (s for size in (3, 2, 1, 0) for s in self._by_start.get(text[:size], ()))
+        ways = [s.chinese(parts, self._value) for s in fitting if (parts := s.parts(text)) is not None]
         return min(ways, key=_english, default=None) or next(self._pieced(text), text)
 
     def _pieced(self, text: str) -> Iterator[str]:
