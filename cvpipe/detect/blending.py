@@ -7,13 +7,18 @@ an interpolation between two values and no weighted sum: where tiles agree, the 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from tempfile import SpooledTemporaryFile
 
 import numpy as np
 
 from cvpipe.geo import Window
 from cvpipe.network.probabilities import FloatArray
+
+#: Rows that are kept in memory; more of them, of rasters wider than some 7,000 px, go to a file that has no name.
+KEPT_BYTES = 64 * 2**20
 
 Tile = tuple[Window, FloatArray]
 """A window and its values (C, height, width)."""
@@ -23,22 +28,20 @@ def blend(tiles: Iterable[Tile], *, overlap: int, width: int, height: int) -> It
     """Cross-fade tiles that arrive row by row, from left to right; yields cells that cover the raster once.
 
     All tiles are of one size and share `overlap` pixels (at most half a tile) with their neighbours; what
-    reaches past `width` and `height` is cut off. Only the lowest `overlap` rows of one row of tiles are kept.
-    The tiles' arrays are written to.
+    reaches past `width` and `height` is cut off. Only the lowest `overlap` rows of one row of tiles are kept, on the
+    disk where a raster is wide. The tiles' arrays are written to; a cell's is of use until the next one is asked for.
     """
-    above: FloatArray | None = None
-    for row, in_row in groupby(tiles, key=lambda tile: tile[0].row):
-        below: list[FloatArray] = []
-        for window, values in _blend_row(in_row, overlap=overlap, width=width):
-            if above is not None:
-                _fade(above[..., window.slices[1]], values[:, :overlap], axis=1)
-            last = row + window.height >= height
-            stride = window.height - overlap
-            if not last:
-                below.append(values[:, stride:].copy())
-            rows = height - row if last else stride
-            yield Window(window.col, row, window.width, rows), values[:, :rows]
-        above = np.concatenate(below, axis=2) if below else None
+    with _Kept() as above:
+        for row, in_row in groupby(tiles, key=lambda tile: tile[0].row):
+            for window, values in _blend_row(in_row, overlap=overlap, width=width):
+                if row > 0:
+                    _fade(above.get(window.col), values[:, :overlap], axis=1)
+                last = row + window.height >= height
+                stride = window.height - overlap
+                if not last:
+                    above.put(window.col, values[:, stride:])
+                rows = height - row if last else stride
+                yield Window(window.col, row, window.width, rows), values[:, :rows]
 
 
 def _blend_row(tiles: Iterable[Tile], *, overlap: int, width: int) -> Iterator[Tile]:
@@ -50,9 +53,37 @@ def _blend_row(tiles: Iterable[Tile], *, overlap: int, width: int) -> Iterator[T
         assert 2 * overlap <= size or size >= width, "three tiles would meet in one column"
         if left is not None:
             _fade(left, values[..., :overlap], axis=2)
-        left = values[..., max(size - overlap, 0) :]
+        left = values[..., max(size - overlap, 0) :].copy()
         columns = width - window.col if window.col + size >= width else size - overlap
         yield Window(window.col, window.row, columns, window.height), values[..., :columns]
+
+
+class _Kept:
+    """Arrays by the column that they begin at; the next row's take their place."""
+
+    def __init__(self) -> None:
+        self._file = SpooledTemporaryFile(max_size=KEPT_BYTES)  # noqa: SIM115 - closed with this
+        self._places: dict[int, tuple[int, tuple[int, ...]]] = {}
+        self._end = 0
+
+    def __enter__(self) -> _Kept:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def put(self, column: int, values: FloatArray) -> None:
+        if column not in self._places:
+            self._places[column] = self._end, values.shape
+            self._end += values.nbytes
+        self._file.seek(self._places[column][0])
+        self._file.write(np.ascontiguousarray(values).data)
+
+    def get(self, column: int) -> FloatArray:
+        place, shape = self._places[column]
+        self._file.seek(place)
+        count = math.prod(shape)
+        return np.frombuffer(self._file.read(count * np.dtype(np.float32).itemsize), np.float32).reshape(shape)
 
 
 def _fade(old: FloatArray, new: FloatArray, *, axis: int) -> None:

@@ -93,7 +93,10 @@ ReadStrip = Callable[[Window], Strip]
 
 @dataclass(frozen=True)
 class Cell:
-    """A finished part of the raster: blended values float32 (18, H, W) in the order of `CHANNELS`, and its pixels."""
+    """A finished part of the raster: blended values float32 (18, H, W) in the order of `CHANNELS`, and its pixels.
+
+    The values are of use until the next cell is asked for.
+    """
 
     window: Window
     values: FloatArray
@@ -115,11 +118,12 @@ def cells(
     groups = list(_batches(lattice, network.tile_px))
     around = [cut_off(_around(group), width, height) for group in groups]
     recent: dict[tuple[int, int], Strip] = {}
+    room: FloatArray = np.empty((max(map(len, groups)), CHANNELS, lattice[0].height, lattice[0].width), np.float32)
 
     def tiles(strips: Iterable[Strip]) -> Iterator[Tile]:
         done = 0
         for group, strip_window, strip in zip(groups, around, strips, strict=True):
-            for window, values in zip(group, _predict(network, strip, strip_window, group), strict=True):
+            for window, values in zip(group, _predict(network, strip, strip_window, group, room), strict=True):
                 recent[window.row, window.col] = strip.part(_relative(window, strip_window))
                 done += 1
                 yield window, values
@@ -186,12 +190,13 @@ def _batches(lattice: list[Window], tile_px: int) -> Iterator[list[Window]]:
             yield group
 
 
-def _predict(network: Network, strip: Strip, origin: Window, group: list[Window]) -> FloatArray:
-    """Values (N, 18, H, W) of the windows in `group`; zero where a window shows nothing usable."""
+def _predict(network: Network, strip: Strip, origin: Window, group: list[Window], room: FloatArray) -> FloatArray:
+    """Values (N, 18, H, W) of the windows in `group`, laid in `room`; zero where a window shows nothing usable."""
     parts = [strip.part(_relative(window, origin)) for window in group]
     seen = [i for i, part in enumerate(parts) if part.usable_before.any() or part.usable_after.any()]
-    new_array = np.empty if len(seen) == len(group) else np.zeros
-    values: FloatArray = new_array((len(group), CHANNELS, group[0].height, group[0].width), np.float32)
+    values = room[: len(group)]
+    if len(seen) < len(group):
+        values[:] = 0
     if seen:
         before = np.stack([_padded(parts[i].before, group[i]) for i in seen])
         after = np.stack([_padded(parts[i].after, group[i]) for i in seen])

@@ -30,7 +30,7 @@ def enter_all(
     table, _ = AUDITED[kind]
     query = insert(table).returning(table.c.id, sort_by_parameter_order=True)
     ids = list(connection.execute(query, list(rows)).scalars())
-    told = details or [None] * len(rows)
+    told: Sequence[Mapping[str, Any] | None] = [None] * len(rows) if details is None else details
     numbered = zip(ids, rows, actions, told, strict=True)
     audit.append(connection, [_event(kind, {**row, "id": i}, action, more) for i, row, action, more in numbered])
     return ids
