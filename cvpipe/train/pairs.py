@@ -6,7 +6,7 @@ Pair number i of a data set is always the same pair, whatever process makes it: 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -60,7 +60,8 @@ class PairDataset(Dataset[dict[str, Tensor]]):
     def __init__(
         self, materials: Sequence[Material], banks: Banks, settings: TrainSettings, length: int, seed: int
     ) -> None:
-        self._materials, self._banks, self._settings = materials, banks, settings
+        self._materials, self._settings = materials, settings
+        self._banks = replace(banks, debris_share=settings.debris_share)
         self._length, self._seed = length, seed
         weights = np.array([m.weight for m in materials])
         self._shares = weights / weights.sum()
@@ -74,7 +75,7 @@ class PairDataset(Dataset[dict[str, Tensor]]):
 
     def pair(self, index: int) -> Pair:
         """Pair number `index`."""
-        self._light = self._light or Light()
+        self._light = self._light or Light(self._settings.dark_share)
         rng = np.random.default_rng((self._seed, index))
         material = self._materials[rng.choice(len(self._materials), p=self._shares)]
         item = material.items[int(rng.integers(len(material.items)))]

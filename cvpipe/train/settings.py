@@ -191,6 +191,8 @@ class TrainSettings(Settings):
     coarse_share: Share = 0.0
     lean_share: Share = 0.0
     sun_share: Share = 0.0
+    debris_share: Share = 0.0
+    dark_share: Share = 0.0
     shift_px: tuple[Positive, Positive] = (2.0, 8.0)
     validate_every: Annotated[int, Field(ge=1)] = 500
     validation_pairs: Annotated[int, Field(ge=8)] = 96

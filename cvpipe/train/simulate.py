@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from cvpipe.domain import Surface
 from cvpipe.network.losses import IGNORE, NOT_STRUCTURE
+from cvpipe.train.debris import strewn
 from cvpipe.train.pictures import Pixels
 
 Mask = NDArray[np.bool_]
@@ -70,10 +71,14 @@ class Cutout:
 
 @dataclass(frozen=True)
 class Banks:
-    """What edits are made from: ground textures by surface, and cut-out structures."""
+    """What edits are made from: ground textures by surface, and cut-out structures.
+
+    `debris_share` of what is covered with rubble gets broken cut-outs (`debris`), the rest a texture.
+    """
 
     textures: dict[Surface, list[Pixels]] = field(default_factory=dict)
     cutouts: list[Cutout] = field(default_factory=list)
+    debris_share: float = 0.0
 
 
 def change_labels(before: Epoch, after: Epoch, edge_px: int = 1) -> Pixels:
@@ -143,7 +148,11 @@ def lay_ground(epoch: Epoch, area: Mask, fill: Surface | str, banks: Banks, rng:
     """Cover `area` (H, W) of an epoch with a ground, with a soft edge, and set its label, in place."""
     if not area.any():
         return
-    if isinstance(fill, Surface) and banks.textures.get(fill):
+    if fill is Surface.RUBBLE and banks.cutouts and banks.debris_share and rng.random() < banks.debris_share:
+        roof = banks.cutouts[rng.integers(len(banks.cutouts))]
+        below = _ground_around(epoch, area, rng)
+        ground, label = strewn(below, area, roof.pixels[roof.mask], rng), int(Surface.RUBBLE)
+    elif isinstance(fill, Surface) and banks.textures.get(fill):
         ground = _texture(banks.textures[fill], area.shape, rng)
         label = int(fill)
     else:

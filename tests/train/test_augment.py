@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cvpipe.network.losses import IGNORE
-from cvpipe.train.augment import Cut, Light, crop, displaced, hazed, seasoned, shaded
+from cvpipe.train.augment import Cut, Light, crop, deepened, displaced, hazed, seasoned, shaded
 from cvpipe.train.pictures import Picture
 from tests.train.drawing import Pixels, painted, town
 
@@ -151,6 +151,19 @@ class TestLight:
             edges.append(int((grey > (grey[:24].mean() + grey[40:].mean()) / 2).argmax()))
         assert set(edges) <= {32, 33, 34}
         assert edges.count(32) > 50
+
+    def test_deep_tones_are_darker_where_it_is_dark(self) -> None:
+        ramp = np.arange(256, dtype=np.uint8)[None, :, None].repeat(3, axis=2)
+        deep = deepened(ramp, 1.8)[0, :, 0].astype(int)
+        assert (deep[0], deep[255]) == (0, 255)
+        assert (np.diff(deep) >= 0).all()
+        assert deep[64] < 64 * 0.4
+        assert deep[230] > 230 * 0.85
+
+    def test_deep_tones_come_as_often_as_asked_for(self) -> None:
+        pixels = np.full((16, 16, 3), 120, np.uint8)
+        darker = [Light(share)(pixels, rng(seed)).mean() for share in (0.0, 1.0) for seed in range(40)]
+        assert np.mean(darker[40:]) < np.mean(darker[:40]) - 30
 
 
 class TestSeason:
