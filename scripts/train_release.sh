@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 options=(--minutes "${MINUTES:-9}" --device "${DEVICE:-auto}")
 
-for job in base rare coarse world second; do
+for job in base rare coarse world second third; do
   bundle=".cache/train/cvpipe-s-$job/bundle"
   [[ -d "$bundle" ]] && continue
   "${PYTHON:-python3}" -m cvpipe.cli train "configs/train/release-s-$job.yaml" "${options[@]}" --out "$bundle"
