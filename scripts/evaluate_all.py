@@ -19,6 +19,7 @@ from pathlib import Path
 
 from cvpipe.errors import DatasetError, UsageError
 from cvpipe.network.bundle import load_bundle
+from cvpipe.network.runtime import RUNTIMES
 from cvpipe.train.answers import Method, NetworkMethod
 from cvpipe.train.baselines import all_baselines
 from cvpipe.train.evaluation import evaluate
@@ -41,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sets = [s for s in read if s is not None and (args.training or not s.seen_in_training)]
         if not sets:
             raise UsageError("no data set to evaluate on", where=DESCRIPTIONS, remedy="Set CVPIPE_SHARED.")
-        methods = [*_network(args.model, args.device), *all_baselines()]
+        methods = [*_network(args.model, args.device, args.runtime), *all_baselines()]
         done = [_evaluated(s, methods, args.limit) for s in sets]
         tried = [one for s in sets if (one := _tried(s, methods[0], args.tried))] if args.robustness else []
         _print(done, tried)
@@ -67,6 +68,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--training", action="store_true", help="also the sets that were trained on")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N pictures of each set")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--runtime", choices=RUNTIMES, default="auto", help="what runs the network")
     return parser
 
 
@@ -83,10 +85,10 @@ def _read(path: Path) -> Dataset | None:
         return None
 
 
-def _network(name: str | None, device: str) -> list[Method]:
+def _network(name: str | None, device: str, runtime: str) -> list[Method]:
     if name is None:
         return []
-    network = load_bundle(name, device=device)
+    network = load_bundle(name, device, runtime)
     return [NetworkMethod(network, network.temperatures)]
 
 
