@@ -181,6 +181,8 @@ def decided(probability: Pixels, kind: ChangeKind, network: Network, pixel_area_
 
 def _surface(probabilities: FloatArray, seen: Mask) -> Pixels:
     """Code of the likeliest surface, (8, H, W) → (H, W)."""
+    if not seen.any():
+        return np.full(seen.shape, NO_DATA, np.uint8)
     codes = np.asarray(cv2.LUT(_likeliest(probabilities), _CODES), np.uint8)
     codes[~seen] = NO_DATA
     return codes
@@ -204,6 +206,8 @@ def _green(before: FloatArray, after: FloatArray) -> tuple[FloatArray, FloatArra
 
 def _stored(probabilities: Sequence[FloatArray], seen: Mask) -> Pixels:
     """Probabilities (H, W) as they are kept, uint8 (n, H, W)."""
+    if not seen.any():
+        return np.full((len(probabilities), *seen.shape), NO_DATA, np.uint8)
     scaled = [cv2.convertScaleAbs(probability, alpha=PROBABILITY_SCALE) for probability in probabilities]
     stored = np.minimum(np.stack(scaled), PROBABILITY_SCALE, dtype=np.uint8)
     stored[:, ~seen] = NO_DATA
