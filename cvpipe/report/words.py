@@ -88,7 +88,7 @@ _WORDS: Final[dict[str, tuple[str, str]]] = {
         "目前仅一期影像所见，待另一期影像或人工确认",
     ),
     "provisional_of": (
-        "{count} sites were seen so on one picture so far; a second one or people confirm it.",
+        "Seen so on one picture so far: {count}; a second one or people confirm it.",
         "其中 {count} 处目前仅一期影像所见，待另一期影像或人工确认。",
     ),
     "land_short": ("Land", "占地"),

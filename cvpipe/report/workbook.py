@@ -41,11 +41,12 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a sheet; `width` in characters."""
+    """One column of a sheet; `width` in characters. Long texts at the end are for the screen, not `printed`."""
 
     heading: str
     kind: Kind = Kind.TEXT
     width: float = 14
+    printed: bool = True
 
 
 @dataclass(frozen=True)
@@ -136,7 +137,9 @@ def _write(workbook: Any, sheet: Sheet) -> None:
     page.auto_filter.ref = f"A1:{get_column_letter(len(sheet.columns))}{sheet.count + 1}"
     page.print_title_rows, page.page_setup.orientation = "1:1", "landscape"
     page.page_setup.paperSize, page.page_setup.fitToHeight = 9, 0
-    page.page_setup.fitToWidth, page.print_title_cols = _pages_wide(sheet), "A:A"
+    printed = [column for column in sheet.columns if column.printed]
+    page.print_area = f"A1:{get_column_letter(len(printed))}{sheet.count + 1}"
+    page.page_setup.fitToWidth, page.print_title_cols = _pages_wide(printed), "A:A"
     page.sheet_properties.pageSetUpPr.fitToPage = True
     for number, column in enumerate(sheet.columns, start=1):
         page.column_dimensions[get_column_letter(number)].width = column.width
@@ -145,9 +148,9 @@ def _write(workbook: Any, sheet: Sheet) -> None:
         page.append([_cell(page, column.kind, value) for column, value in zip(sheet.columns, row, strict=True)])
 
 
-def _pages_wide(sheet: Sheet) -> int:
+def _pages_wide(columns: Sequence[Column]) -> int:
     """Sheets of paper side by side on which a table can still be read; its first column is repeated on each."""
-    return max(1, math.ceil(sum(column.width for column in sheet.columns) / _PAPER_CHARACTERS))
+    return max(1, math.ceil(sum(column.width for column in columns) / _PAPER_CHARACTERS))
 
 
 def _head(page: Any, column: Column) -> Any:
@@ -307,7 +310,7 @@ def _sites(content: Content, words: Words, measured: Areas) -> Sheet:
         Column(words.last_seen, Kind.DAY, 12),
         Column(words.people_say, width=26),
         Column(words.why, width=34),
-        Column(words.verdicts, width=80),
+        Column(words.verdicts, width=80, printed=False),
     )
     return Sheet(
         words.sheet_sites, columns, (_site_row(page, words, measured) for page in content.sites), len(content.sites)

@@ -69,3 +69,15 @@ def test_a_chinese_workbook_in_mu(ledger: Ledger, out: Path) -> None:
     heads = [cell.value for cell in workbook["按街道"][1]]
     assert "占地面积 亩" in heads
     assert workbook["按街道"].cell(4, heads.index("占地面积 亩") + 1).value == pytest.approx(14_000 * 15 / 10_000)
+
+
+def test_a_wide_sheet_is_printed_on_pages_that_can_be_read(ledger: Ledger, tmp_path: Path, today: date) -> None:
+    write_report(ledger, Campaign("Hills"), tmp_path / "report", formats=[Format.XLSX], made_on=today)
+    book = openpyxl.load_workbook(tmp_path / "report" / "report.xlsx")
+    wide, narrow = book["Sites"], book["Overdue"]
+    assert (narrow.page_setup.fitToWidth, wide.page_setup.fitToWidth) == (1, 2)
+    assert wide.print_title_cols == "$A:$A"
+    heads = [cell.value for cell in wide[1]]
+    assert heads[-1] == "What holds now"
+    last = wide.print_area.split("$")[3]
+    assert wide[f"{last}1"].value == heads[-2], "the sentences are for the screen"

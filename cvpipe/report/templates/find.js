@@ -5,10 +5,10 @@ const texts = rows.map((row) => row.textContent.toLowerCase());
 const find = document.getElementById("find"), shown = document.getElementById("shown");
 
 function filter() {
-  const words = find.value.toLowerCase().split(/\s+/).filter(Boolean);
+  const asked = find.value.toLowerCase().split(/\s+/).filter(Boolean);
   let found = 0;
   rows.forEach((row, index) => {
-    const fits = words.length ? words.every((word) => texts[index].includes(word)) : list.dataset.atRest === "all";
+    const fits = asked.length ? asked.every((word) => texts[index].includes(word)) : list.dataset.atRest === "all";
     found += fits ? 1 : 0;
     row.hidden = !fits || found > Number(list.dataset.most);
   });
