@@ -121,6 +121,23 @@ def test_a_turned_scene_is_turned_back(write_raster: WriteRaster, degrees: float
     assert np.abs(back.pixels - true).mean() < off_before / 4
 
 
+@pytest.mark.parametrize("degrees", [-1.0, 1.5])
+def test_a_small_picture_shows_its_turn(degrees: float) -> None:
+    """A site of 230 px, a third of it new, in another light: its corners, 160 px from the centre, come back too."""
+    before = town(230, seed=4)
+    after = turned(before, degrees, (1.5, -2.5))
+    after[:, 160:] = town(230, seed=8)[:, 160:]
+    light = Light(gamma=1.4, gain=0.9, blur_px=1.0, noise=6)
+    found = estimate_registration(patch_of(before), patch_of(light.on(after)))
+    turn = math.radians(degrees)
+    true = np.array([[math.cos(turn) - 1, math.sin(turn)], [-math.sin(turn), math.cos(turn) - 1]])
+    off = np.reshape(found.drift, (2, 2)) - true
+    corners = np.array([[x, y] for x in (-115, 115) for y in (-115, 115)])
+    errors = corners @ off.T + np.array(found.shift_px) - (1.5, -2.5)
+    assert np.hypot(*errors.T).max() < 0.5
+    assert np.sqrt(np.mean(errors**2)) <= found.residual_px <= 1
+
+
 def test_an_even_shift_has_no_drift() -> None:
     """A turn is answered only where the blocks ask for one: reading a turned grid costs a resampling."""
     found = estimate_registration(patch_of(town(480)), patch_of(Light(noise=8).on(moved(town(480), 2.7, 1.2))))
