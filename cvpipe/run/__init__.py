@@ -3,13 +3,17 @@
 epochs      which scenes of a site are compared, and why, by the rules of `epoch_rules`
 stated      the same where a person states the epochs
 looking     how good an epoch shows a site, remembered in a `journal`
+alike       the epochs of many sites that the same scenes show equally well, chosen once
+keys        digests that begin with what a site is, hashed once for all of its pairs
 sites       one site: read, align, compare, measure, judge → assessments
 planning    the epochs of each site → the pairs that a run assesses
 order       what a run is asked, and what stays the same throughout it
 pairs       the pairs of some sites at a time: what is known, what rests, what is pending
+sharing     sites that lie close together, looked at as one
 nearby      an index of scenes by place
 reading     the scenes of those pairs, read ahead of the network
 engines     where pairs are assessed: this process, or the workers of a Ray cluster
+sweep       whole scenes compared (whole_scenes), what lies outside every site merged to candidates (merging)
 patience    units that fail: tried again, then set aside
 watching    folders and buckets that are looked through for new scenes
 difference  what a run would write, and why (`cvpipe run --dry-run`); estimate: what it would cost

@@ -56,6 +56,7 @@ class Speed:
 
     mpx_per_s: float
     basis: str
+    is_measured: bool = True
 
     def seconds(self, load: Load) -> float:
         """How long a load takes."""
@@ -79,7 +80,7 @@ def speed_of(runs: Iterable[RunRecord], bundle_digest: str, device: str) -> Spee
     mpx = sum(counts.get("kilopixels", 0) for counts in told) / 1000
     seconds = sum(counts["milliseconds"] for counts in told) / 1000
     if mpx < ENOUGH_MPX:
-        return Speed(DEFAULT_MPX_PER_S, "no earlier run tells: a default")
+        return Speed(DEFAULT_MPX_PER_S, "no earlier run tells: a default", is_measured=False)
     return Speed(mpx / seconds, f"measured in {len(told)} earlier runs")
 
 
