@@ -332,7 +332,7 @@ class Ledger:
         Settling again what is settled appends nothing. `rules_version` is that of the campaign's rules. Raises
         UnknownSiteError, and whatever `judge` raises; nothing is written then.
         """
-        with store.writing(self._engine) as connection:
+        with store.writing(self._engine, may_be_lost=True) as connection:
             return settling.settle(connection, code, judge, rules_version, self._recalled)
 
     def life(self, code: str) -> SiteLife:
@@ -499,7 +499,7 @@ class Ledger:
 
     def see_session(self, token_hash: str, at: datetime) -> None:
         """Note that a session was used."""
-        with store.writing(self._engine) as connection:
+        with store.writing(self._engine, may_be_lost=True) as connection:
             account_rows.see_session(connection, token_hash, at)
 
     def close_session(self, token_hash: str) -> None:
@@ -512,17 +512,17 @@ class Ledger:
 
         No more of them are looked at than it takes.
         """
-        with store.writing(self._engine) as connection:
+        with store.writing(self._engine, may_be_lost=True) as connection:
             return lease_rows.take(connection, items, who, until, count)
 
     def put_lease(self, lease: Lease) -> None:
         """Note a lease in place of the person's earlier one on the same item."""
-        with store.writing(self._engine) as connection:
+        with store.writing(self._engine, may_be_lost=True) as connection:
             lease_rows.put(connection, lease)
 
     def release_items(self, items: Collection[ItemKey], *, who: str) -> None:
         """Give items back; one that the person did not have is no error."""
-        with store.writing(self._engine) as connection:
+        with store.writing(self._engine, may_be_lost=True) as connection:
             lease_rows.release(connection, items, who)
 
     def leases(self) -> list[Lease]:

@@ -78,9 +78,14 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def writing(engine: Engine) -> Iterator[Connection]:
-    """One transaction that is alone in writing, so that the audit chain never forks: all of it lands, or nothing."""
-    with _told_plainly(engine), engine.execution_options(writes=True).begin() as connection:
+def writing(engine: Engine, *, may_be_lost: bool = False) -> Iterator[Connection]:
+    """One transaction that is alone in writing, so that the audit chain never forks: all of it lands, or nothing.
+
+    `may_be_lost` spares the wait for the disk where a power cut may take the transaction back: what is told anew from
+    what the ledger holds, and what passes within the hour. A killed process loses nothing either way.
+    """
+    options = {"writes": True, "may_be_lost": may_be_lost}
+    with _told_plainly(engine), engine.execution_options(**options).begin() as connection:
         yield connection
 
 
@@ -179,7 +184,12 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # IMMEDIATE takes the write lock at once: two writers queue up instead of failing half-way.
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if _writes(connection) else "BEGIN")
+    if not _writes(connection):
+        connection.exec_driver_sql("BEGIN")
+        return
+    # In a write-ahead log NORMAL leaves the disk to the next FULL commit (https://www.sqlite.org/pragma.html).
+    connection.exec_driver_sql(f"PRAGMA synchronous = {'NORMAL' if _may_be_lost(connection) else 'FULL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _prepare_postgres(connection: Any, _record: object) -> None:
@@ -195,12 +205,18 @@ def _begin_postgres(connection: Connection) -> None:
     # One writer at a time, as in SQLite: what it looked up still holds when it writes, and nobody deadlocks.
     if _writes(connection):
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({postgis.WRITERS_LOCK})")
+        if _may_be_lost(connection):
+            connection.exec_driver_sql("SET LOCAL synchronous_commit TO OFF")
     else:
         connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
 
 
 def _writes(connection: Connection) -> bool:
     return bool(connection.get_execution_options().get("writes", False))
+
+
+def _may_be_lost(connection: Connection) -> bool:
+    return bool(connection.get_execution_options().get("may_be_lost", False))
 
 
 def _refuse_nul(

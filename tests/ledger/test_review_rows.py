@@ -9,7 +9,7 @@ import pytest
 
 from cvpipe.domain import Batch, Campaign, LogInOutcome, Question, Role
 from cvpipe.errors import LedgerError
-from cvpipe.ledger import ItemKey, Lease, LeaseState, Ledger, Session, SiteState, Touched
+from cvpipe.ledger import ItemKey, Lease, LeaseState, Ledger, Session, SiteState, Touched, store
 from tests.ledger import samples
 
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -120,6 +120,18 @@ def test_a_site_that_was_settled_was_touched_though_the_trail_says_nothing(fille
     assert (now.rows, now.sites) == (was.rows, {CODE: frozenset({Touched.SETTLED})})
     assert filled.touched_since(now.rows, now.settled).sites == {}
     assert filled.touched_since(now.rows, now.settled + 1).sites is None
+
+
+def test_what_may_be_lost_spares_the_disk_and_what_people_say_does_not(filled: Ledger) -> None:
+    is_postgres = filled.name.startswith("postgresql")
+    asked = "SHOW synchronous_commit" if is_postgres else "PRAGMA synchronous"
+    with store.reading(filled._engine) as connection:
+        own = connection.exec_driver_sql(asked).scalar()  # of the server's settings; our own on SQLite
+    found = []
+    for may_be_lost in (True, False, True, False):
+        with store.writing(filled._engine, may_be_lost=may_be_lost) as connection:
+            found.append(str(connection.exec_driver_sql(asked).scalar()))
+    assert found == (["off", own, "off", own] if is_postgres else ["1", "2", "1", "2"])
 
 
 def test_an_assessment_that_was_read_is_not_read_again_and_a_new_one_is_seen(filled: Ledger) -> None:
