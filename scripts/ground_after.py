@@ -69,7 +69,8 @@ def _counts(network: Network, before: Path, after: Path, args: argparse.Namespac
         maps = compare(network, *pair.read(pair.grid))
     removed = maps.change[ChangeKind.STRUCTURE_REMOVED] == 1
     lots = maps.surface_before, maps.surface_after, maps.surface_after[removed]
-    return np.stack([np.bincount(lot.ravel(), minlength=256)[: len(SURFACES)] for lot in lots]), pair.grid.pixel_area_m2()
+    counts = np.stack([np.bincount(lot.ravel(), minlength=256)[: len(SURFACES)] for lot in lots])
+    return counts, pair.grid.pixel_area_m2()
 
 
 if __name__ == "__main__":

@@ -73,7 +73,8 @@ class TestContent:
         assert {f"cvpipe/_shipped/{name}" for name in configs} <= names
 
     def test_what_the_package_reads_beside_its_code(self, names: set[str]) -> None:
-        beside = [p for p in (ROOT / "cvpipe").rglob("*") if p.suffix in {".html", ".css", ".js", ".qml", ".svg", ".yaml"}]
+        kinds = {".html", ".css", ".js", ".qml", ".svg", ".yaml"}
+        beside = [p for p in (ROOT / "cvpipe").rglob("*") if p.suffix in kinds]
         wanted = {p.relative_to(ROOT).as_posix() for p in beside if "web" not in p.relative_to(ROOT).parts}
         assert {"cvpipe/ledger/styles/layer.qml", "cvpipe/cli/zh.yaml"} <= wanted
         assert wanted <= names, "the reviewers' map too, where it has been made"

@@ -81,14 +81,14 @@ class ReboundRules(Settings):
 class Scales(Settings):
     """How many spreads make half an interval, by figure; `absent` where next to nothing was measured."""
 
-    structure_before: Scale = 1.6
-    structure_after: Scale = 2.7
-    structure_removed: Scale = 3.0
-    structure_added: Scale = 6.0
-    structure_unremoved: Scale = 2.3
-    structure_standing: Scale = 3.5
-    rubble: Scale = 5.0
-    left: Scale = 3.9
+    structure_before: Scale = 1.3
+    structure_after: Scale = 1.8
+    structure_removed: Scale = 2.6
+    structure_added: Scale = 4.2
+    structure_unremoved: Scale = 2.6
+    structure_standing: Scale = 2.6
+    rubble: Scale = 7.5
+    left: Scale = 5.4
     green: Scale = 1.4
     green_added: Scale = 2.3
     absent: Scale = 1.0

@@ -53,13 +53,14 @@ def _dusty(ground: Pixels, rng: np.random.Generator) -> Pixels:
 
 def _corners(centres: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
     """Four corners (N, 4, 2) of shards at their centres (N, 2): boards rather than squares, any way up."""
-    long = np.exp(rng.uniform(*np.log(SHARD_PX), len(centres)) - rng.exponential(0.35, len(centres)))
+    shortest, longest = np.log(SHARD_PX)
+    long = np.exp(rng.uniform(shortest, longest, len(centres)) - rng.exponential(0.35, len(centres)))
     wide = long * rng.uniform(0.15, 1.0, len(centres))
     angle = rng.uniform(0, np.pi, len(centres))
     along = np.stack([np.cos(angle), np.sin(angle)], 1) * (long / 2)[:, None]
     across = np.stack([-np.sin(angle), np.cos(angle)], 1) * (wide / 2)[:, None]
     around = np.stack([along + across, along - across, -along - across, -along + across], 1)
-    return centres[:, None] + around
+    return np.asarray(centres[:, None] + around)
 
 
 def _colours(roof: Pixels, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -69,7 +70,7 @@ def _colours(roof: Pixels, count: int, rng: np.random.Generator) -> NDArray[np.f
     inside = INSIDE[rng.choice(len(INSIDE), size=count, p=mix)]
     colours = np.where(rng.random((count, 1)) < 0.5, outside, inside)
     lit = colours * rng.uniform(0.65, 1.2, (count, 1))
-    return np.clip(lit + (lit.mean(axis=0) - lit) * rng.uniform(0.0, 0.6), 0, 255)
+    return np.asarray(np.clip(lit + (lit.mean(axis=0) - lit) * rng.uniform(0.0, 0.6), 0, 255))
 
 
 def _direction(rng: np.random.Generator) -> NDArray[np.float64]:

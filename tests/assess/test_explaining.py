@@ -10,6 +10,7 @@ import pytest
 
 from cvpipe.assess import REMEDIATION, assess_rebound, assess_remediation, default_rules, explain, not_assessable
 from cvpipe.assess.criteria import KINDS
+from cvpipe.assess.rules import Scales
 from cvpipe.domain import ChangeKind, Outcome, Plan, Reason, Surface, Verdict
 from tests.assess.drawn import areas, site
 
@@ -50,7 +51,9 @@ def test_chinese_sentence_says_the_same() -> None:
 
 def test_intervals_are_told_in_both_languages() -> None:
     doubted = replace(GONE, spreads=areas(chance_m2=10).spreads)
-    demolition, clearance, _ = assess_remediation(site(), doubted, RULES)
+    scale = Scales(structure_after=2.7, structure_removed=3.0, structure_standing=3.5, rubble=5.0, left=3.9)
+    rules = RULES.model_copy(update={"intervals": RULES.intervals.model_copy(update={"scale": scale})})
+    demolition, clearance, _ = assess_remediation(site(), doubted, rules)
     assert demolition.explanation.startswith(
         "Demolition is complete: 1,380 m² (99 %; 90 % sure: 1,350 to 1,410 m²) of the 1,400 m² of structure at the "
         "baseline is gone and 20 m² still stands (90 % sure: 0 to 55 m²; at most 42 m² allowed)."
