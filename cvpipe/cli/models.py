@@ -201,15 +201,16 @@ def _to_openvino(folder: Path, out: Path, *, int8: bool, dataset: Path | None, t
 
 
 def _ranges(folder: Path, dataset: Path | None, gsd_m: float, tiles: int) -> list[Tiles]:
-    """Pairs of tiles that int8 takes its ranges from: of a set, else the golden pair in eight positions."""
+    """Pairs of tiles that int8 takes its ranges from: the golden pair in eight positions, and those of a set."""
     from cvpipe.network.bundle import golden_tiles
     from cvpipe.train.folders import read_dataset
     from cvpipe.train.sample_tiles import sample_tiles, turned
 
+    golden = list(turned(golden_tiles(folder)))
     if dataset is None:
         console.err.print("int8 from the golden tile alone: give a --dataset of your ground for a closer fit")
-        return list(turned(golden_tiles(folder)))
-    return list(sample_tiles(read_dataset(config_file(dataset)), gsd_m, tiles))
+        return golden
+    return [*golden, *sample_tiles(read_dataset(config_file(dataset)), gsd_m, tiles)]
 
 
 def _sets(named: Sequence[Path] | None) -> list[Dataset]:

@@ -61,7 +61,7 @@ def _shown(value: Any) -> str | None:
 
 def _assessment(record: AuditRecord) -> str:
     details = record.details
-    verdicts = ", ".join(f"{question} {outcome}" for question, outcome in details["verdicts"].items())
+    verdicts = ", ".join(f"{question} {_said(outcome)}" for question, outcome in details["verdicts"].items())
     told = f"{details['before']} → {details['after']}: {verdicts}"
     seen = f"; seen as {details['observed_status']}" if details["observed_status"] else ""
     version = f", version {details['site_version']}" if details.get("site_version") else ""
@@ -76,7 +76,8 @@ def _move(record: AuditRecord) -> str:
 
 def _decision(record: AuditRecord) -> str:
     details = record.details
-    told = _with(f"{details['question']}: {details['verdict']}", details.get("reason"), details.get("note"))
+    verdict, reason = _said(details["verdict"]), _said(details.get("reason") or "")
+    told = _with(f"{details['question']}: {verdict}", reason, details.get("note"))
     if "second_reviewer" in details:
         told += f"; second reviewer {details['second_reviewer']}"
     return told + (f"; supersedes decision {details['supersedes']}" if "supersedes" in details else "")
@@ -85,7 +86,7 @@ def _decision(record: AuditRecord) -> str:
 def _sighting(record: AuditRecord) -> str:
     details = record.details
     earliest = f"between {details['not_yet_on']} and " if "not_yet_on" in details else "by "
-    told = f"{details['stage'].replace('_', ' ')}, {earliest}{details['first_seen']}"
+    told = f"{_said(details['stage'])}, {earliest}{details['first_seen']}"
     if "area_m2" in details:
         told += f", {details['area_m2']:,.0f} m²"
     return f"{told}; {_ON_RUNG[details['rung']].format(details.get('confirmed_on'))}"
@@ -107,7 +108,7 @@ def _finding(record: AuditRecord) -> str:
 
 def _inspection(record: AuditRecord) -> str:
     details = record.details
-    return _with(f"on {details['inspected_on']}: {details['result']}", details.get("note"))
+    return _with(f"on {details['inspected_on']}: {_said(details['result'])}", details.get("note"))
 
 
 def _attachment(record: AuditRecord) -> str:
@@ -123,6 +124,11 @@ def _candidate(record: AuditRecord) -> str:
 def _label(record: AuditRecord) -> str:
     count = record.details["changes"]
     return f"outlines corrected by hand: {count} change{'s' if count != 1 else ''}"
+
+
+def _said(word: str) -> str:
+    """An answer as people write it; statuses stay as they are typed."""
+    return word.replace("_", " ")
 
 
 def _with(told: str, *reasons: str | None) -> str:

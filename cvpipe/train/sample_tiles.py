@@ -22,15 +22,21 @@ SIDE_PX, SEED = 256, 7
 def sample_tiles(dataset: Dataset, gsd_m: float, count: int) -> Iterator[Tiles]:
     """`count` pairs at the network's pixel size, from pictures spread over the set, aligned.
 
-    A single picture is paired with itself.
+    A single picture is paired with itself and with the one before it in turn: where nothing ever differs, nothing is
+    learnt of what a difference looks like.
     """
     rng = np.random.default_rng(SEED)
     pictures = dataset.limited(count)
+    last: Pixels | None = None
     for i in range(count):
         pair = LabelledPair(dataset, pictures[i % len(pictures)])
         with pair.readers() as (before, after):
             (one, other), _ = pair.aligned(before, after, common_grid(before, after, gsd_m))
-            yield _cut(one.pixels, other.pixels, rng)
+        tiles = _cut(one.pixels, other.pixels, rng)
+        if pair.picture.after is None and i % 2 and last is not None:
+            tiles = last, tiles[1]
+        last = tiles[1]
+        yield tiles
 
 
 def turned(tiles: tuple[np.ndarray, np.ndarray]) -> Iterator[Tiles]:

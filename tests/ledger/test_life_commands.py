@@ -52,7 +52,7 @@ def test_findings_from_raised_to_resolved(say: Command) -> None:
     mistyped = say("sites", "findings", "--site", "SJS-01")
     assert (mistyped.code, "no site has the code 'SJS-01'. Did you mean" in mistyped.stderr) == (2, True)
     table = say("sites", "history", CODE).stdout
-    for words in ("finding 1: 清运渣土, due 2017-07-31", "on 2017-07-10: not_clear: 渣土", "finding 1: 清运渣土: 运走"):
+    for words in ("finding 1: 清运渣土, due 2017-07-31", "on 2017-07-10: not clear: 渣土", "finding 1: 清运渣土: 运走"):
         assert words in table
 
 

@@ -169,7 +169,7 @@ def test_the_whole_life_in_order(filled: Ledger) -> None:
             "assessment",
             "recorded",
             "",
-            "2015-10-01 → 2017-07-01: demolition complete, clearance not_assessable; seen as demolished"
+            "2015-10-01 → 2017-07-01: demolition complete, clearance not assessable; seen as demolished"
             " (run 1, version 1)",
         ),
         ("move", "advance", "inspector", "in_progress → demolished"),
@@ -177,10 +177,10 @@ def test_the_whole_life_in_order(filled: Ledger) -> None:
             "decision",
             "entered",
             "reviewer 1",
-            "clearance: not_met: rubble left: 北侧堆料; second reviewer reviewer 2",
+            "clearance: not met: rubble left: 北侧堆料; second reviewer reviewer 2",
         ),
         ("finding", "raised", "inspector", "finding 1: 清运渣土, due 2017-07-31"),
-        ("inspection", "entered", "inspector", "on 2017-07-10: not_clear: 渣土"),
+        ("inspection", "entered", "inspector", "on 2017-07-10: not clear: 渣土"),
         ("attachment", "entered", "", "北门.jpg (image/jpeg, 2048 bytes, taken on 2017-07-10)"),
         ("label", "entered", "reviewer 1", "outlines corrected by hand: 1 change"),
         ("site", "changed", "", f"geom; name: {name} → 南院, outline and plan, version 2, from august.xlsx"),
