@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cvpipe.train.answers import Method
     from cvpipe.train.folders import Dataset
     from cvpipe.train.robustness import Robustness
+    from cvpipe.train.scoreboard import Table
     from cvpipe.train.scores import Evaluation
 
 
@@ -38,6 +39,10 @@ def evaluate(
     ] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many pictures, spread over each set.")] = None,
     align: Annotated[bool, typer.Option("--align/--no-align", help="Take the shift between epochs off.")] = True,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(help="Also tell how far people agree with the verdicts in this workspace, and why not."),
+    ] = None,
     device: Annotated[Device, typer.Option(help="Where the network runs.")] = Device.AUTO,
 ) -> None:
     """Measure a bundle on labelled pictures, next to image difference."""
@@ -58,12 +63,13 @@ def evaluate(
     methods = [method, *all_baselines()]
     done = [_evaluated(data, methods, align=align, limit=limit) for data in sets]
     tried = _tried(sets, method, limit) if robustness else []
+    said = _said_by_people(workspace) if workspace is not None else []
     if json_file is not None:
         _write_json(json_file, done, tried)
     if report is not None:
         from cvpipe.train.evaluation_report import write_report
 
-        write_report(report, done, methods, tried, align=align)
+        write_report(report, done, methods, tried, said, align=align)
         console.out.print(f"report: {report / 'index.html'}", soft_wrap=True, markup=False)
 
 
@@ -79,6 +85,19 @@ def _evaluated(data: Dataset, methods: Sequence[Method], *, align: bool, limit: 
     if data.unused:
         console.err.print(f"not scored, for their meaning is not described: {', '.join(data.unused)}", markup=False)
     return result
+
+
+def _said_by_people(workspace: Path) -> list[Table]:
+    from cvpipe.ledger import Workspace
+    from cvpipe.train.people import people_tables
+
+    with Workspace.open(workspace).ledger() as ledger:
+        tables = [table for table in people_tables(ledger) if table.rows]
+    for table in tables:
+        console.print_table(table.title, table.columns, table.rows)
+    if not tables:
+        console.err.print(f"{workspace}: nobody has said anything of a verdict yet", soft_wrap=True, markup=False)
+    return tables
 
 
 def _tried(sets: Sequence[Dataset], method: Method, limit: int | None) -> list[Robustness]:

@@ -69,7 +69,9 @@ def show(code: CodeArgument, workspace: WorkspaceOption = Path(), as_json: JsonO
     plain["retained"] = plain["retained"] and f"{plain['retained']['type']}, see --json"
     console.print_table(f"Site {code}", ("field", "value"), plain.items())
     if records:
-        verdicts = [(v.question, v.outcome, explain(v, language())) for v in records[-1].assessment.verdicts]
+        lang = language()
+        told = [(v, v.explanation if lang == "en" else explain(v, lang)) for v in records[-1].assessment.verdicts]
+        verdicts = [(verdict.question, verdict.outcome, sentence) for verdict, sentence in told]
         title = f"Last assessment: {records[-1].before_date} → {records[-1].after_date}"
         console.print_table(title, ("question", "outcome", "as seen from above"), verdicts)
 

@@ -51,6 +51,11 @@ ROBUSTNESS = (
     "shift, is not scored at any level."
 )
 
+PEOPLE = (
+    "Verdicts of a ledger that somebody looked at, by the bundle that gave them. They are no random sample: doubtful "
+    "ones are looked at first. `cvpipe sample` draws one."
+)
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -75,11 +80,13 @@ def write_report(
     evaluations: Sequence[Evaluation],
     methods: Sequence[Method],
     tried: Sequence[Robustness] = (),
+    said: Sequence[Table] = (),
     *,
     align: bool = True,
 ) -> None:
     """Write `report.md`, `index.html`, `figures.json` and their pictures into `out`, which appears whole or not at all.
 
+    `said` are tables of what people said (`people`).
     Raises UsageError where `out` holds anything but an earlier report.
     """
     with REPORT.staged(out) as stage:
@@ -90,6 +97,7 @@ def write_report(
             *_measured(evaluations),
             _calibration(evaluations, pictures),
             *([_robustness(tried, pictures)] if tried else []),
+            *([Section("People", (PEOPLE,), tuple(said))] if said else []),
             *(_cases(evaluation, methods[0], pictures, align=align) for evaluation in evaluations),
             _basis(evaluations, methods[0]),
         ]

@@ -104,7 +104,7 @@ def test_history_tells_everything_in_order(command: Command, district: Workspace
     told = json.loads(command("sites", "history", "SJS-001", "--json", *there).stdout)
     assert [(row["kind"], row["action"]) for row in told] == [("site", "added"), ("assessment", "recorded")]
     table = command("sites", "history", "SJS-001", *there).stdout
-    assert "2015-10-01 → 2017-07-01: demolition complete, clearance not_assessable" in table
+    assert "2015-10-01 → 2017-07-01: demolition complete, clearance not assessable" in table
 
 
 @pytest.mark.parametrize("verb", ["show", "history"])

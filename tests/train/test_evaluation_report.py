@@ -13,12 +13,15 @@ import numpy as np
 import pytest
 
 from cvpipe.cli import main
+from cvpipe.domain import Decision, Outcome, Question, ReviewReason
+from cvpipe.ledger import Workspace
 from cvpipe.train import robustness as robustness_module
 from cvpipe.train.answers import NetworkMethod
 from cvpipe.train.charts import SHARE, Axis, Curve, line_chart
 from cvpipe.train.folders import read_dataset
 from cvpipe.train.robustness import Robustness, pooled, robustness, trials_of
 from tests.detect.networks import PaintedNetwork
+from tests.ledger import samples
 
 RED, GROUND = (255, 0, 0), (120, 110, 100)
 SIDE = 128
@@ -126,6 +129,20 @@ def test_a_folder_of_somebody_else_is_refused_before_anything_is_run(town: Path,
     (tmp_path / "mine" / "thesis.txt").touch()
     assert run(town, "--gsd", 0.5, "--report", tmp_path / "mine") == 2
     assert [p.name for p in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_what_people_said_is_told_and_kept(town: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    workspace = Workspace.create(tmp_path / "district")
+    code, reason = samples.FULL_SITE.code, ReviewReason.SHADOW
+    with workspace.ledger() as ledger:
+        samples.fill(ledger)
+        ledger.decide(Decision(code, "a", Question.DEMOLITION, Outcome.PARTIAL, assessment_key="key-1", reason=reason))
+    said = ("--workspace", workspace.folder, "--report", tmp_path / "page")
+    assert run(town, "--gsd", 0.5, "--limit", 1, *said) == 0
+    assert "What people said of the verdicts" in capsys.readouterr().out
+    page = (tmp_path / "page" / "report.md").read_text("utf-8")
+    assert "| sha256:b | demolition | shadow | 1 |" in page
+    assert "no random sample" in page
 
 
 def test_a_report_is_replaced_by_the_next(report: Path, town: Path, tmp_path: Path) -> None:
