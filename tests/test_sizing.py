@@ -46,7 +46,7 @@ def test_the_rate_of_the_page_is_that_of_the_chain() -> None:
     """Of what stands between the files and the polygons, not of the bare network."""
     benchmarks = (PAGE.parent.parent / "benchmarks.md").read_text("utf-8")
     (rate,) = re.findall(
-        r"^\| `cvpipe detect` to rasters, polygons and picture \| ([0-9.]+) \|", benchmarks, re.MULTILINE
+        r"^\| `cvpipe detect` to rasters, polygons, picture and ledger \| ([0-9.]+) \|", benchmarks, re.MULTILINE
     )
     assert {float(r) for r in re.findall(r"--mpx-per-second ([0-9.]+)", PAGE.read_text("utf-8"))} == {float(rate)}
 
