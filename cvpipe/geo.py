@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -123,14 +123,16 @@ class Grid:
 
     def pixel_area_m2(self) -> float:
         """Area of one pixel on the ground, m², at the grid's centre."""
-        area = abs(self.transform.determinant)
-        if self.crs is None:
-            return area
-        return area * _square_unit_m2(self.crs, self._centre())
+        return self._pixel_area_m2
 
     def ground_pixel_m(self) -> float:
         """Side of a pixel on the ground in metres: the root of `pixel_area_m2`."""
         return math.sqrt(self.pixel_area_m2())
+
+    @cached_property
+    def _pixel_area_m2(self) -> float:
+        area = abs(self.transform.determinant)
+        return area if self.crs is None else area * _square_unit_m2(self.crs, self._centre())
 
     def _centre(self) -> tuple[float, float]:
         x, y = self.transform * (self.width / 2, self.height / 2)

@@ -36,7 +36,7 @@ _KEY = re.compile(r"[\w-]{1,128}")
 
 #: Long runs of few codes: deflate leaves some kilobytes of a site.
 _LAYOUT: dict[str, Any] = {"driver": "GTiff", "count": 2, "dtype": "uint8", "nodata": int(Surface.NO_DATA),
-                           "compress": "deflate", "zlevel": 9, "interleave": "band"}  # fmt: skip
+                           "compress": "deflate", "zlevel": 6, "interleave": "band"}  # fmt: skip
 
 
 def surface_path(runs: Path, key: str) -> Path | None:
