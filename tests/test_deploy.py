@@ -57,7 +57,7 @@ def test_what_kubernetes_calls_is_what_the_command_line_takes(path: Path) -> Non
     calls = list(calls_in(documents))
     assert calls
     for call in calls:
-        assert parsed(call).params["workspace"] == Path("/workspace")
+        assert Path(parsed(call).params["workspace"]) == Path("/workspace")
 
 
 def test_what_systemd_calls_is_what_the_command_line_takes() -> None:

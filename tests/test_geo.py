@@ -107,7 +107,7 @@ class TestGrid:
         assert found.shape == (2, 4)
 
     def test_a_turned_grid_keeps_its_pixel_size(self) -> None:
-        turned = grid(Affine.translation(7, 9) @ Affine.rotation(30) @ Affine.scale(0.5, -0.5), 4, 4)
+        turned = grid(Affine.translation(7, 9) * Affine.rotation(30) * Affine.scale(0.5, -0.5), 4, 4)
         assert turned.pixel_size == pytest.approx(0.5)
         assert turned.outline.area == pytest.approx(4)
 
@@ -177,7 +177,7 @@ class TestWindowOf:
         assert found.height >= 0
 
     def test_of_a_turned_grid_it_covers_too(self) -> None:
-        turned = grid(Affine.translation(100, 100) @ Affine.rotation(30) @ Affine.scale(1, -1), 50, 50)
+        turned = grid(Affine.translation(100, 100) * Affine.rotation(30) * Affine.scale(1, -1), 50, 50)
         bounds = (120.0, 90.0, 125.0, 95.0)
         part = turned.window(turned.window_of(bounds))
         assert part.outline.covers(box(*bounds))

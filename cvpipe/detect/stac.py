@@ -66,7 +66,7 @@ def write_item(path: Path, item: pystac.Item) -> None:
 def _outline(grid: Grid) -> Any:
     """The grid's edge with corners along it: a straight side of a projection is bent in degrees."""
     edge = box(0, 0, grid.width, grid.height).segmentize(max(grid.width, grid.height) / 8)
-    return type(edge)([grid.transform @ corner for corner in edge.exterior.coords])
+    return type(edge)([grid.transform * corner for corner in edge.exterior.coords])
 
 
 def _rounded(values: Any) -> list[float]:
