@@ -114,7 +114,8 @@ def edge_gradients(patch: Patch, step: int) -> list[Complex]:
     grey = _thinned(np.asarray(cv2.cvtColor(patch.pixels, cv2.COLOR_RGB2GRAY), np.float32), step)
     smooth = cv2.GaussianBlur(grey, (0, 0), SMOOTHING)
     dx, dy = (cv2.Sobel(smooth, cv2.CV_32F, *order) for order in ((1, 0), (0, 1)))
-    strength = np.asarray(cv2.magnitude(dx, dy), np.float32)
+    # not cv2.magnitude: its last digit hangs on where in memory the arrays lie, and so would every shift
+    strength = np.sqrt(np.square(dx) + np.square(dy), dtype=np.float32)
     around = np.asarray(cv2.GaussianBlur(strength, (0, 0), EVENNESS_PX / step)) + np.float32(NOISE_GRADIENT)
     if not patch.valid.all():
         rim = 2 * math.ceil(3 * SMOOTHING) + 3
