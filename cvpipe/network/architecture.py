@@ -30,6 +30,9 @@ from cvpipe.errors import BundleError
 #: Side of the squares that the encoder's strides divide evenly, px.
 STRIDE = 32
 
+#: A logit that leaves no doubt; float32 holds the exponential of 88 at most.
+SURE_LOGIT = 60.0
+
 
 @dataclass(frozen=True)
 class Design:
@@ -124,7 +127,7 @@ class SiameseNetwork(ChangeNetwork):
 
     def judged(self, before: Tensor, after: Tensor) -> Logits:
         """Logits of the features of two epochs at the features' own size, half that of the pictures."""
-        was, now = self.surface_head(torch.cat([before, after])).chunk(2)
+        was, now = self.surface_head(before), self.surface_head(after)
         return Logits(was, now, self.change_head(before, after, was, now))
 
 
@@ -151,10 +154,14 @@ class _ChangeHead(nn.Module):
 
 
 def structure_margin(surfaces: Tensor) -> Tensor:
-    """Log-odds of structure against all other surfaces, (N, 1, h, w), from surface logits."""
-    structure = surfaces[:, Surface.STRUCTURE : Surface.STRUCTURE + 1]
-    others = torch.cat([surfaces[:, : Surface.STRUCTURE], surfaces[:, Surface.STRUCTURE + 1 :]], dim=1)
-    return structure - torch.logsumexp(others.float(), dim=1, keepdim=True)
+    """Log-odds of structure against all other surfaces, (N, 1, h, w), from surface logits.
+
+    Logits beyond `SURE_LOGIT` count as that, so that a plain sum of exponentials is safe: half as long as `logsumexp`.
+    """
+    logits = surfaces.clamp(-SURE_LOGIT, SURE_LOGIT).contiguous().float()
+    odds = logits.exp()
+    others = odds[:, : Surface.STRUCTURE].sum(1, keepdim=True) + odds[:, Surface.STRUCTURE + 1 :].sum(1, keepdim=True)
+    return logits[:, Surface.STRUCTURE : Surface.STRUCTURE + 1] - others.log()
 
 
 def load_encoder(network: ChangeNetwork, tensors: Mapping[str, np.ndarray]) -> None:

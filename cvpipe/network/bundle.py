@@ -11,7 +11,6 @@ The digest of a bundle covers weights and item settings; it is part of each asse
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import os
 import re
@@ -21,18 +20,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
+import cv2
 import numpy as np
 import torch
 from pydantic import Field, field_validator
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
-from torch import nn
 
 import cvpipe
 from cvpipe.domain import SURFACES, ChangeKind
 from cvpipe.errors import BundleError
 from cvpipe.network.architecture import STRIDE, ChangeNetwork, Design, Logits, SiameseNetwork, resized
 from cvpipe.network.designs import build_network
+from cvpipe.network.fusing import folded, fused
 from cvpipe.network.item import CARD, GOLDEN, ITEM, WEIGHTS, contradictions, item_of, multihash
 from cvpipe.network.memory import FeatureMemory
 from cvpipe.network.probabilities import Probabilities
@@ -99,7 +99,9 @@ class Network:
         self._surface_bias = torch.tensor(settings.surface_bias, device=device).view(-1, 1, 1)
         if device.type == "cpu":
             tune_allocator()
-        folded(module)
+            fused(module, torch.bfloat16 if has_fast_bf16() else torch.float32)
+        else:
+            folded(module)
         self._module = module.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _describe(self, settings: BundleSettings, digest: str, device: torch.device, *, answers_surfaces: bool) -> None:
@@ -183,8 +185,18 @@ def _calibrated(logits: torch.Tensor, bias: torch.Tensor | float, temperature: f
     Interpolation keeps both, so that they cost a quarter before it; in float32, and in the order in which a softmax
     over channels needs no copy.
     """
-    small = ((logits.float() + bias) / temperature).contiguous()
-    return small if small.shape[-2:] == size else resized(small, size)
+    small = logits.contiguous().float().add_(bias).div_(temperature)
+    if small.shape[-2:] == size:
+        return small
+    return _enlarged(small, size) if small.device.type == "cpu" else resized(small, size)
+
+
+def _enlarged(maps: torch.Tensor, size: torch.Size) -> torch.Tensor:
+    """As `resized`, by OpenCV: the same interpolation in a quarter of the time on a processor."""
+    found = torch.empty(*maps.shape[:2], *size)
+    for small, large in zip(maps.flatten(0, 1).numpy(), found.flatten(0, 1).numpy(), strict=True):
+        cv2.resize(small, dsize=(size[1], size[0]), dst=large, interpolation=cv2.INTER_LINEAR)
+    return found
 
 
 def _widened(pixels: np.ndarray) -> np.ndarray:
@@ -412,29 +424,6 @@ def _golden(folder: Path) -> Golden:
     return golden
 
 
-def folded(module: nn.Module) -> None:
-    """Fold each batch norm that follows a convolution into it, in place; answers stay the same in evaluation mode.
-
-    timm's BatchNormAct2d leaves its activation behind.
-    """
-    for parent in list(module.modules()):
-        children = list(parent.named_children())
-        for (_, conv), (name, norm) in itertools.pairwise(children):
-            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                _fold(conv, norm)
-                setattr(parent, name, getattr(norm, "act", nn.Identity()))
-
-
-def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
-    with torch.no_grad():
-        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-        bias = conv.bias if conv.bias is not None else torch.zeros_like(norm.running_mean)
-        conv.weight.mul_(scale.view(-1, 1, 1, 1))
-        conv.bias = nn.Parameter((bias - norm.running_mean) * scale + norm.bias)
-
-
 def _module(folder: Path, settings: BundleSettings) -> ChangeNetwork:
     try:
         raw: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in settings.design.items()}
@@ -570,7 +559,6 @@ __all__ = [
     "describe_bundles",
     "design_settings",
     "find_bundle",
-    "folded",
     "golden_tiles",
     "load_bundle",
     "models_dir",

@@ -22,7 +22,8 @@ from torch import Tensor, nn
 from cvpipe.errors import BundleError, UsageError
 from cvpipe.folders import written_whole
 from cvpipe.network.architecture import ChangeNetwork
-from cvpipe.network.bundle import GOLDEN_PROBABILITY, GOLDEN_SURFACE, BundleSettings, folded
+from cvpipe.network.bundle import GOLDEN_PROBABILITY, GOLDEN_SURFACE, BundleSettings
+from cvpipe.network.fusing import folded
 
 INPUTS = ("before", "after")
 OUTPUTS = ("surface_before", "surface_after", "change")
