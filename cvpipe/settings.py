@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 
 from cvpipe.errors import SettingsError
 
@@ -57,6 +57,29 @@ class ScheduleSettings(Settings):
     time_zone: str = "UTC"
 
 
+class StacSettings(Settings):
+    """A STAC API that is watched for items on the sites of the ledger; a catalogue in files is walked whole each time.
+
+    `collections` empty: all of them; `asset` None: the one that is to be seen; `since` is the first day of
+    acquisition; `max_cloud` the percentage of cloud by an item's `eo:cloud_cover` above which it is passed over (an
+    item that says nothing is taken); `late_days` the days after acquisition within which an item may still appear.
+    """
+
+    stac: str = Field(min_length=1)
+    collections: tuple[str, ...] = ()
+    asset: str | None = None
+    since: date | None = None
+    max_cloud: float = Field(default=100.0, ge=0, le=100)
+    late_days: int = Field(default=90, ge=0)
+
+
+WatchedPlace = Annotated[
+    Annotated[str, Tag("place")] | Annotated[StacSettings, Tag("stac")],
+    Discriminator(lambda stated: "place" if isinstance(stated, str) else "stac"),
+]
+"""A folder or an `s3://` address; or a STAC API, by its address alone or with what is asked of it."""
+
+
 Runtime = Literal["auto", "torch", "openvino"]
 """What runs a network; `auto` is chosen and told by `cvpipe.network.runtime`."""
 
@@ -98,18 +121,18 @@ class WorkspaceSettings(Settings):
     """`cvpipe.yaml` of a workspace; `cvpipe init` writes it with a comment on each key.
 
     `ledger` is a file name, relative to the settings, or the URL of a database; `rules` is None for the rules that
-    ship with cvpipe, and so are `epochs`, by which scenes are chosen; `watch` are folders and `s3://` addresses in
-    which `cvpipe scenes watch` looks for new scenes; `district` is a file with the outline in which all sites should
-    lie; `runtime` is what runs the network on `device`; `margin_m` is the ground that is read around each site, m;
-    `time_zone` says when a day begins, for due dates and the dates of reports; `cache_gb` is what the folder `cache/`
-    may hold of the network's work on earlier epochs.
+    ship with cvpipe, and so are `epochs`, by which scenes are chosen; `watch` are folders, `s3://` addresses and STAC
+    APIs in which `cvpipe scenes watch` and `cvpipe schedule` look for new scenes; `district` is a file with the outline
+    in which all sites should lie; `runtime` is what runs the network on `device`; `margin_m` is the ground that is
+    read around each site, m; `time_zone` says when a day begins, for due dates and the dates of reports; `cache_gb` is
+    what the folder `cache/` may hold of the network's work on earlier epochs.
     """
 
     ledger: str = "ledger.gpkg"
     model: str = "cvpipe-s"
     rules: Path | None = None
     epochs: Path | None = None
-    watch: tuple[str, ...] = ()
+    watch: tuple[WatchedPlace, ...] = ()
     district: Path | None = None
     campaign: str = ""
     campaign_target: int | None = Field(default=None, gt=0)

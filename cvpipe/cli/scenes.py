@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     import pystac
 
     from cvpipe.domain import Scene
-    from cvpipe.geo import Bounds
     from cvpipe.ledger import Ledger
     from cvpipe.run.watching import Sighted
 
@@ -119,7 +118,8 @@ def watch(
     places: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[FOLDER...]", help="Folders, or s3://BUCKET/PREFIX; else those of `watch` in cvpipe.yaml."
+            metavar="[PLACE...]",
+            help="Folders, s3://BUCKET/PREFIX, STAC APIs (https://…); else those of `watch` in cvpipe.yaml.",
         ),
     ] = None,
     every: Annotated[float, typer.Option(min=1, help="Seconds between two looks.")] = 60.0,
@@ -161,9 +161,10 @@ def _tell(seen: Sighted, *, as_json: bool, always: bool = False) -> None:
         console.out.print(f"added {_shown(address)}", soft_wrap=True, markup=False)
     for refused in seen.refused:
         console.err.print(f"cvpipe: {refused.address}: {refused.reason}", soft_wrap=True, markup=False)
+    cloudy = f", {seen.cloudy} with too much cloud" if seen.cloudy else ""
     console.out.print(
         f"{len(seen.added)} scenes added, {seen.known} known already, {len(seen.refused)} refused, "
-        f"{len(seen.growing)} still growing, {seen.unchanged} unchanged",
+        f"{len(seen.growing)} still growing, {seen.unchanged} unchanged{cloudy}",
         soft_wrap=True,
     )
 
@@ -240,22 +241,15 @@ def _from_stac(
 ) -> Iterator[tuple[str, pystac.Item]]:
     from cvpipe.imagery import stac
 
-    query = stac.Query(wanted.collections, _bounds_of_sites(ledger), wanted.since, wanted.until, wanted.limit)
+    query = stac.Query(wanted.collections, ledger.bounds_of_sites(), wanted.since, wanted.until, wanted.limit)
     for item in stac.items_at(place, query):
+        if isinstance(item, SceneError):
+            failed.append(item)
+            continue
         try:
             yield stac.asset_address(item, wanted.asset), item
         except CvpipeError as error:
             failed.append(error)
-
-
-def _bounds_of_sites(ledger: Ledger) -> Bounds | None:
-    import shapely
-
-    outlines = [site.geometry for site in ledger.sites()]
-    if not outlines:
-        return None
-    left, bottom, right, top = shapely.total_bounds(outlines).tolist()
-    return left, bottom, right, top
 
 
 def _add_one(

@@ -7,9 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cvpipe.errors import SceneError
 from cvpipe.imagery import remote
+
+if TYPE_CHECKING:
+    import pystac
 
 #: Endings of files that are taken from a folder; a file that is named itself may have any.
 RASTER_SUFFIXES = frozenset({".tif", ".tiff", ".gtiff", ".vrt", ".jp2", ".img", ".png", ".jpg", ".jpeg", ".webp"})
@@ -20,11 +24,22 @@ Stamp = list[int | str]
 
 @dataclass(frozen=True)
 class Found:
-    """A raster in a watched place. `is_whole` where it cannot be in the midst of being written, as in a bucket."""
+    """A raster in a watched place. `is_whole` where it cannot be in the midst of being written, as in a bucket.
+
+    `item` is the STAC item that offers it, and `item_name` by what that item is known; its address may change with a
+    signature.
+    """
 
     address: str
     stamp: Stamp
     is_whole: bool
+    item: pystac.Item | None = None
+    item_name: str = ""
+
+    @property
+    def name(self) -> str:
+        """By what it is remembered."""
+        return self.item_name or self.address
 
 
 @dataclass(frozen=True)

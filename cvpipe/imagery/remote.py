@@ -65,7 +65,7 @@ TIMEOUT_S = 20.0
 MOST_DOCUMENT_BYTES = 256 * 2**20
 
 #: Answers that another attempt does not change.
-_FINAL_STATUS = frozenset({400, 401, 403, 404, 405, 410, 416})
+FINAL_STATUS = frozenset({400, 401, 403, 404, 405, 410, 416})
 # A query of an address in a text of GDAL's or the network's, and a name with a password before a host.
 _KEYS = re.compile(r"\?[^\s'\"<>)]*=[^\s'\"<>)]*|(?<=://)[^\s/@]+@")
 # Variables of the environment that decide which server an S3 client asks, and as whom.
@@ -244,7 +244,7 @@ class RemoteFile:
             with error:
                 if error.code == 416 and error.headers.get("Content-Range", "").endswith("*/0"):
                     return b"", 0  # of an empty file no part can be had
-                final = error.code in _FINAL_STATUS
+                final = error.code in FINAL_STATUS
                 raise RemoteFileError(f"HTTP {error.code} {error.reason}", is_final=final) from None
         except urllib.error.URLError as error:
             raise RemoteFileError(f"no answer: {error.reason}", is_final=False) from None
@@ -269,7 +269,7 @@ class RemoteFile:
         except ClientError as error:
             code = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
             said = error.response.get("Error", {}).get("Message", "")
-            raise RemoteFileError(f"HTTP {code} {said}".strip(), is_final=code in _FINAL_STATUS) from None
+            raise RemoteFileError(f"HTTP {code} {said}".strip(), is_final=code in FINAL_STATUS) from None
         except BotoCoreError as error:
             raise RemoteFileError(str(error), is_final=False) from None
 
@@ -335,6 +335,6 @@ def _whole(address: str) -> bytes:
             return bytes(answer.read(MOST_DOCUMENT_BYTES))
     except urllib.error.HTTPError as error:
         with error:
-            raise RemoteFileError(f"HTTP {error.code} {error.reason}", is_final=error.code in _FINAL_STATUS) from None
+            raise RemoteFileError(f"HTTP {error.code} {error.reason}", is_final=error.code in FINAL_STATUS) from None
     except (urllib.error.URLError, http.client.HTTPException, OSError) as error:
         raise RemoteFileError(f"no answer: {error}", is_final=False) from None

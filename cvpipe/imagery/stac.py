@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -43,6 +42,17 @@ EXTENSIONS = [
 ]
 #: Common names of bands (electro-optical extension) that are near infrared.
 NIR_NAMES = ("nir", "nir08")
+#: What reading a document raises that is not STAC, or not whole.
+NO_STAC = (
+    pystac.STACError,
+    pystac.STACTypeError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    OSError,
+    RecursionError,
+)
 #: Name of the asset that a scene's own item has.
 ASSET = "image"
 
@@ -150,6 +160,12 @@ def acquired(item: pystac.Item) -> date | None:
     return moment.astimezone(UTC).date()
 
 
+def cloud_percent(properties: Mapping[str, Any]) -> float:
+    """The cloud cover (percent) that an item's properties state; 0 where they state none."""
+    stated = properties.get("eo:cloud_cover")
+    return float(stated) if isinstance(stated, int | float) else 0.0
+
+
 def is_document(address: str) -> bool:
     """Whether an argument names a STAC document or an API rather than a raster or a folder."""
     if remote.is_remote(address):
@@ -158,10 +174,11 @@ def is_document(address: str) -> bool:
     return Path(address).suffix.lower() in DOCUMENT_SUFFIXES
 
 
-def items_at(address: str, query: Query) -> Iterator[pystac.Item]:
+def items_at(address: str, query: Query) -> Iterator[pystac.Item | SceneError]:
     """The items of an item, an item collection, a collection or catalogue with all below, or an API's answer.
 
-    Raises SceneError where there is no STAC, and after `query.limit` items where there are more.
+    What a list of items holds that is none costs itself only: in its place comes the reason. Raises SceneError where
+    there is no STAC, and after `query.limit` items where there are more.
     """
     document = _document(address)
     found = _items_of(document, address, query)
@@ -173,33 +190,38 @@ def items_at(address: str, query: Query) -> Iterator[pystac.Item]:
                 where=remote.shown(address),
                 remedy="Name a part of it, fewer days or collections, or raise --limit.",
             )
-    except (
-        pystac.STACError,
-        pystac.STACTypeError,
-        AttributeError,
-        LookupError,
-        TypeError,
-        ValueError,
-        OSError,
-        RecursionError,
-    ) as error:
+    except NO_STAC as error:
         raise _no_stac(address, f"{type(error).__name__}: {error}") from error
 
 
-def _items_of(document: dict[str, Any], address: str, query: Query) -> Iterator[pystac.Item]:
+def _items_of(document: dict[str, Any], address: str, query: Query) -> Iterator[pystac.Item | SceneError]:
     kind = document.get("type")
     if kind == "Feature":
         yield pystac.Item.from_dict(document, href=address)
     elif kind == "FeatureCollection":
-        yield from (pystac.Item.from_dict(one, href=address) for one in document["features"])
+        yield from (_item(one, address) for one in document["features"])
     elif "conformsTo" in document:
-        yield from _from_api(address, query)
+        from cvpipe.imagery import stac_api  # only a search needs the client, which takes half a second to load
+
+        yield from (_item(one, address) for one in stac_api.items_found(address, query))
     elif kind == "Collection":
         yield from pystac.Collection.from_file(address, stac_io=_Documents()).get_items(recursive=True)
     elif kind == "Catalog":
         yield from pystac.Catalog.from_file(address, stac_io=_Documents()).get_items(recursive=True)
     else:
         raise _no_stac(address, f"its type is {kind!r}")
+
+
+def _item(one: Any, found_at: str) -> pystac.Item | SceneError:
+    """An item of a list; `found_at` is its address where it does not tell its own."""
+    try:
+        item = pystac.Item.from_dict(one)
+        if not item.get_self_href():
+            item.set_self_href(found_at)
+        return item
+    except NO_STAC as error:
+        name = one.get("id") if isinstance(one, dict) else None
+        return _no_stac(f"{remote.shown(found_at)} {name or '?'}", f"{type(error).__name__}: {error}")
 
 
 class _Documents(pystac.StacIO):
@@ -275,31 +297,6 @@ def _document(address: str) -> dict[str, Any]:
 def _no_stac(address: str, why: str) -> SceneError:
     remedy = "Give a STAC item, collection or API, or the raster itself."
     return SceneError(f"is no STAC document ({remote.without_keys(why)})", where=remote.shown(address), remedy=remedy)
-
-
-def _from_api(address: str, query: Query) -> list[pystac.Item]:
-    from pystac_client import Client
-    from pystac_client.exceptions import APIError
-    from pystac_client.warnings import PystacClientWarning
-
-    span = "/".join(day.isoformat() if day else ".." for day in (query.since, query.until))
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", PystacClientWarning)  # of links and classes that a search does not need
-            found = Client.open(address, timeout=remote.TIMEOUT_S).search(
-                method="GET",  # every API has it, only some have POST
-                collections=list(query.collections) or None,
-                bbox=query.bounds,
-                datetime=span if query.since or query.until else None,
-                max_items=query.limit + 1,  # one more tells that there are more
-            )
-            return list(found.items())
-    except APIError as error:
-        raise SceneError(
-            f"the API does not answer the search ({remote.without_keys(str(error))})",
-            where=remote.shown(address),
-            remedy="Try again later.",
-        ) from error
 
 
 def _band(dataset: rasterio.DatasetReader, index: int, colour: str | None) -> dict[str, Any]:

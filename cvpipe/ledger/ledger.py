@@ -256,6 +256,11 @@ class Ledger:
         with store.reading(self._engine) as connection:
             return site_rows.within(connection, bounds)
 
+    def bounds_of_sites(self) -> Bounds | None:
+        """The box in degrees around the outlines of all sites; None where there are none."""
+        with store.reading(self._engine) as connection:
+            return site_rows.bounds(connection)
+
     def observed(self) -> dict[str, Observed]:
         """Where each site was seen to stand, and on which day, as it was last settled; by code."""
         with store.reading(self._engine) as connection:

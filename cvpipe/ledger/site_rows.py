@@ -130,6 +130,14 @@ def within(connection: Connection, bounds: Bounds) -> list[Site]:
     return [site_of(row) for row in connection.execute(query).mappings()]
 
 
+def bounds(connection: Connection) -> Bounds | None:
+    """The box (degrees) around all sites; None where there are none."""
+    c = sites.c
+    query = select(func.min(c.min_x), func.min(c.min_y), func.max(c.max_x), func.max(c.max_y))
+    left, bottom, right, top = connection.execute(query).one()
+    return None if left is None else (left, bottom, right, top)
+
+
 def row_of(connection: Connection, code: str) -> RowMapping:
     """The whole row of one site, machine columns included."""
     row = connection.execute(select(sites).where(sites.c.code == code)).mappings().first()

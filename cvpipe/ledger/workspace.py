@@ -37,7 +37,10 @@ rules: null
 # from this file. null: the rules that ship with cvpipe.
 epochs: null
 
-# Folders and s3:// addresses in which `cvpipe scenes watch` looks for new scenes; relative paths count from this file.
+# Where `cvpipe scenes watch` and `cvpipe schedule` look for new scenes: folders (relative paths count from this file),
+# s3:// addresses, and STAC APIs, by their https:// address or with what is asked of them, such as
+#   - {{stac: https://example.org/stac, collections: [ortho], since: 2024-01-01, max_cloud: 40}}
+# More keys: asset (else the one to be seen), late_days (an item may appear so many days after its acquisition; 90).
 watch: []
 
 # File with the outline of the district (GeoJSON, GeoPackage, Shapefile): `cvpipe sites check` tells which sites lie

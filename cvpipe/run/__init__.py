@@ -15,7 +15,7 @@ reading     the scenes of those pairs, read ahead of the network
 engines     where pairs are assessed: this process, or the workers of a Ray cluster
 sweep       whole scenes compared (whole_scenes), what lies outside every site merged to candidates (merging)
 patience    units that fail: tried again, then set aside
-watching    folders and buckets that are looked through for new scenes
+watching    folders, buckets and STAC APIs (catalogues) that are looked through for new scenes
 difference  what a run would write, and why (`cvpipe run --dry-run`); estimate: what it would cost
 lease       one run at a time
 job         the whole run, top to bottom; summary: what it did

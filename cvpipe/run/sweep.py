@@ -28,6 +28,7 @@ from shapely.geometry.base import BaseGeometry
 from cvpipe.domain import Candidate, Change, ChangeKind, Scene
 from cvpipe.folders import written_whole
 from cvpipe.geo import buffered_all
+from cvpipe.imagery import stac
 from cvpipe.run.merging import Seams, Shelf, is_same, outside_sites
 from cvpipe.run.nearby import LEAST_M_PER_DEGREE, Nearby
 from cvpipe.run.order import Job
@@ -227,8 +228,7 @@ def _share(left: BaseGeometry, footprint: BaseGeometry, whole: BaseGeometry) -> 
 
 
 def _cloud(scene: Scene) -> float:
-    stated = ((scene.stac or {}).get("properties") or {}).get("eo:cloud_cover")
-    return float(stated) if isinstance(stated, int | float) else 0.0
+    return stac.cloud_percent((scene.stac or {}).get("properties") or {})
 
 
 def _as_plain(change: Change) -> list[Any]:

@@ -7,16 +7,17 @@ so the files served must have their header in front, as COGs have.
 from __future__ import annotations
 
 import http.client
+import json
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 
 @dataclass
@@ -67,10 +68,15 @@ PASSING_FAULTS: dict[str, Callable[[FileServer], None]] = {
 
 
 @contextmanager
-def file_server(folder: Path) -> Iterator[FileServer]:
-    """Serve a folder on a free port of the loopback."""
+def file_server(
+    folder: Path, besides: Callable[[Asked, str], Answer | None] = lambda _asked, _address: None
+) -> Iterator[FileServer]:
+    """Serve a folder on a free port of the loopback; `besides` answers for what is none of its files."""
 
     def answer(asked: Asked) -> Answer:
+        other = besides(asked, f"http://{asked.headers['Host']}")
+        if other is not None:
+            return other
         file = folder / urlsplit(asked.path).path.lstrip("/")
         if not file.is_file():
             return Answer(404, b"sorry\n", {})
@@ -85,6 +91,57 @@ def file_server(folder: Path) -> Iterator[FileServer]:
 
     with _server(answer) as running:
         yield running
+
+
+def stac_api(
+    folder: Path, items: list[dict[str, Any]], page: int = 2, *, answers_searches: bool = True
+) -> AbstractContextManager[FileServer]:
+    """Serve a STAC API at `/stac` whose items are in a list that may change, and a folder's files beside it.
+
+    It filters as the standard says, by box, collections and days of acquisition, and answers by pages; unless it
+    `answers_searches` the folder's file `stac/search` is the answer.
+    """
+
+    def answer(asked: Asked, address: str) -> Answer | None:
+        path, query = urlsplit(asked.path).path, parse_qs(urlsplit(asked.path).query)
+        if path == "/stac":
+            return _json(_landing_page(address))
+        if path != "/stac/search" or not answers_searches:
+            return None
+        found = [one for one in items if _is_asked_for(one, query)]
+        start = int(query.get("from", ["0"])[0])
+        follows = urlencode({**query, "from": start + page}, doseq=True)
+        links = [{"rel": "next", "href": f"{address}/stac/search?{follows}"}] if start + page < len(found) else []
+        return _json({"type": "FeatureCollection", "features": found[start : start + page], "links": links})
+
+    return file_server(folder, answer)
+
+
+def _landing_page(address: str) -> dict[str, Any]:
+    core, search = "https://api.stacspec.org/v1.0.0/core", "https://api.stacspec.org/v1.0.0/item-search"
+    links = [
+        {"rel": "self", "href": f"{address}/stac"},
+        {"rel": "search", "href": f"{address}/stac/search", "type": "application/geo+json", "method": "GET"},
+    ]
+    catalog = {"type": "Catalog", "stac_version": "1.0.0", "id": "api", "description": "api"}
+    return {**catalog, "conformsTo": [core, search], "links": links}
+
+
+def _is_asked_for(item: dict[str, Any], query: dict[str, list[str]]) -> bool:
+    left, bottom, right, top = item["bbox"]
+    box = [float(side) for side in query.get("bbox", ["-180,-90,180,90"])[0].split(",")]
+    begin, _, end = query.get("datetime", ["../.."])[0].partition("/")
+    moment = item["properties"]["datetime"]
+    return (
+        (left <= box[2] and right >= box[0] and bottom <= box[3] and top >= box[1])
+        and (begin in ("", "..") or moment >= begin)
+        and (end in ("", "..") or moment <= end)
+        and ("collections" not in query or item.get("collection") in query["collections"][0].split(","))
+    )
+
+
+def _json(document: dict[str, Any]) -> Answer:
+    return Answer(200, json.dumps(document).encode(), {"Content-Type": "application/geo+json"})
 
 
 @contextmanager

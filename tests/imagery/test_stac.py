@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -206,7 +206,6 @@ def test_an_api_is_asked_for_the_place_of_the_sites(
         ('{"type": "Dog"}', "its type is 'Dog'"),
         ('{"type": "Feature"}', "is no STAC document"),
         ('{"type": "FeatureCollection"}', "is no STAC document"),
-        ('{"type": "FeatureCollection", "features": [1]}', "is no STAC document"),
         (json.dumps(item("i") | {"assets": {"a": None}}), "is no STAC document"),
         (json.dumps(item("i") | {"properties": []}), "is no STAC document"),
         (json.dumps(item("i") | {"stac_version": 5}), "is no STAC document"),
@@ -217,6 +216,22 @@ def test_what_is_no_stac_is_told(tmp_path: Path, content: str, said: str) -> Non
     document.write_text(content)
     with pytest.raises(SceneError, match=said):
         list(items_at(str(document), Query()))
+
+
+def test_what_is_no_item_in_a_list_costs_itself_only(tmp_path: Path) -> None:
+    bad = [1, {"id": "bad"}, item("odd") | {"assets": {"a": None}}]
+    document = tmp_path / "x.json"
+    document.write_text(json.dumps({"type": "FeatureCollection", "features": [item("a"), *bad, item("b")]}))
+    found = list(items_at(str(document), Query()))
+    assert ids(found) == ["a", "b"]
+    told = [str(one) for one in found if isinstance(one, SceneError)]
+    assert [
+        f"{document} {name}: is no STAC document" in text for name, text in zip(["?", "bad", "odd"], told, strict=True)
+    ]
+
+
+def ids(found: Iterable[pystac.Item | SceneError]) -> list[str]:
+    return [one.id for one in found if isinstance(one, pystac.Item)]
 
 
 def catalogue(links: list[dict[str, str]]) -> str:
@@ -235,10 +250,10 @@ def test_no_more_items_are_taken_than_the_limit_says(tmp_path: Path, kind: str) 
     else:
         document.write_text(json.dumps({"type": "FeatureCollection", "features": [item(f"i{n}") for n in range(5)]}))
     assert len(list(items_at(str(document), Query(limit=5)))) == 5
-    got: list[pystac.Item] = []
+    got: list[pystac.Item | SceneError] = []
     with pytest.raises(SceneError, match=r"holds more than 3 items, of which the first 3 were taken.*--limit"):
         got.extend(items_at(str(document), Query(limit=3)))
-    assert [one.id for one in got] == ["i0", "i1", "i2"]
+    assert ids(got) == ["i0", "i1", "i2"]
 
 
 def test_the_limit_of_the_command(cvpipe: Cvpipe, write_raster: WriteRaster, tmp_path: Path) -> None:
@@ -268,7 +283,7 @@ def test_a_catalogue_is_walked_through_passing_faults(
     (tmp_path / "i.json").write_text(json.dumps(item("i")))
     (tmp_path / "c.json").write_text(catalogue([{"rel": "item", "href": "i.json"}]))
     server.faults.status.update({"i.json": [500, 503], "c.json": [502]})
-    assert [one.id for one in items_at(f"{server.address}/c.json", Query())] == ["i"]
+    assert ids(items_at(f"{server.address}/c.json", Query())) == ["i"]
 
 
 def test_a_signed_address_is_shown_without_its_key(

@@ -50,9 +50,9 @@ def described(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that were opened and hashed, in turn."""
     names = list[str]()
 
-    def noting(path: Any, *rest: Any) -> Any:
+    def noting(path: Any, **rest: Any) -> Any:
         names.append(Path(path).name)
-        return describe(path, *rest)
+        return describe(path, **rest)
 
     monkeypatch.setattr(watching, "describe", noting)
     return names
