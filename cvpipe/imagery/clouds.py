@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpipe.imagery.reading import Patch
+from cvpipe.imagery.reading import Coarse, Patch
 
 Mask = NDArray[np.bool_]
 
-#: Cloud is looked for in pixels of this size (m): all its marks are wider, and roofs keep their steep edges.
-PIXEL_M = 1.0
+# Cloud is looked for in `Patch.coarse`: all its marks are wider, and roofs keep their steep edges.
 
 #: Cloud: every band at least this bright, the bands this close together, and red at most this far above blue (8 bit).
 #: Thick cloud is white or bluish grey; light soil and sand are warmer, dry concrete is darker. A bank of cloud starts
@@ -44,12 +43,12 @@ def cloud(patch: Patch, other: Patch | None = None) -> Mask:
     With the `other` epoch given, blobs that are as bright there are left out: clouds do not stay.
     """
     height, width = patch.valid.shape
-    coarse = _coarse(patch)
+    coarse = patch.coarse
     if np.count_nonzero(_white(coarse, BRIGHTNESS)) * coarse.pixel_m**2 < AREA_M2:  # mostly so: the rest is saved
         return np.zeros((height, width), bool)
     rim = _white(coarse, RIM_BRIGHTNESS)
     if other is not None:
-        rim &= ~_white(_coarse(other), RIM_BRIGHTNESS)
+        rim &= ~_white(other.coarse, RIM_BRIGHTNESS)
     mask = _cloud_banks(_opened(rim, WIDTH_M / coarse.pixel_m), coarse)
     if not mask.any():
         return np.zeros((height, width), bool)
@@ -60,8 +59,15 @@ def cloud(patch: Patch, other: Patch | None = None) -> Mask:
 def white(patch: Patch) -> Mask:
     """Bright and colourless pixels, bool (H, W): cloud, snow, white roofs; in pixels of about a metre."""
     height, width = patch.valid.shape
-    found = _white(_coarse(patch), RIM_BRIGHTNESS).astype(np.uint8)
+    found = _white(patch.coarse, RIM_BRIGHTNESS).astype(np.uint8)
     return np.asarray(cv2.resize(found, (width, height), interpolation=cv2.INTER_NEAREST)) > 0
+
+
+def most_white(patch: Patch) -> int:
+    """No more pixels than these are `white`; told without laying them out on the patch's own pixels."""
+    coarse = patch.coarse
+    down, across = (math.ceil(fine / few) + 1 for fine, few in zip(patch.valid.shape, coarse.valid.shape, strict=True))
+    return int(np.count_nonzero(_white(coarse, RIM_BRIGHTNESS))) * down * across
 
 
 def grey(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -69,29 +75,7 @@ def grey(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.float32)
 
 
-@dataclass(frozen=True)
-class _Coarse:
-    """A patch in pixels of about `PIXEL_M`: uint8 (h, w, 3), bool (h, w), and the pixel's side in metres."""
-
-    pixels: NDArray[np.uint8]
-    valid: Mask
-    pixel_m: float
-
-
-def _coarse(patch: Patch) -> _Coarse:
-    pixel_m = patch.grid.ground_pixel_m()
-    factor = max(PIXEL_M / pixel_m, 1.0)
-    height, width = patch.valid.shape
-    size = max(round(width / factor), 1), max(round(height / factor), 1)
-    pixels = cv2.resize(patch.pixels, size, interpolation=cv2.INTER_AREA)
-    valid = np.ones(size[::-1], bool)
-    if not patch.valid.all():
-        share = cv2.resize(patch.valid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-        valid = np.asarray(share) > 0.99
-    return _Coarse(np.asarray(pixels, np.uint8), valid, pixel_m * width / size[0])
-
-
-def _white(coarse: _Coarse, brightness: int) -> Mask:
+def _white(coarse: Coarse, brightness: int) -> Mask:
     red, green, blue = cv2.split(coarse.pixels)
     low, high = cv2.min(cv2.min(red, green), blue), cv2.max(cv2.max(red, green), blue)
     spread, warmth = cv2.subtract(high, low), cv2.subtract(red, blue)  # negative differences are 0
@@ -99,7 +83,7 @@ def _white(coarse: _Coarse, brightness: int) -> Mask:
     return np.asarray(white & coarse.valid)
 
 
-def _smooth(coarse: _Coarse) -> Mask:
+def _smooth(coarse: Coarse) -> Mask:
     level = grey(coarse.pixels)
     size = max(round(SMOOTH_M / coarse.pixel_m), 3)
     mean, square = cv2.blur(level, (size, size)), cv2.blur(level**2, (size, size))
@@ -107,7 +91,7 @@ def _smooth(coarse: _Coarse) -> Mask:
     return np.asarray(variance <= ROUGHNESS**2)
 
 
-def _cloud_banks(white: Mask, coarse: _Coarse) -> Mask:
+def _cloud_banks(white: Mask, coarse: Coarse) -> Mask:
     """The connected white areas that are large, bright in their middle, smooth, and soft at their edges."""
     count, found, statistics, _ = cv2.connectedComponentsWithStats(white.astype(np.uint8), connectivity=8)
     labels, sizes = np.asarray(found, np.int32), statistics[:, cv2.CC_STAT_AREA]
@@ -144,14 +128,14 @@ def _opened(mask: Mask, width_px: float) -> Mask:
     return np.asarray(near & mask)
 
 
-def _steepness(coarse: _Coarse) -> NDArray[np.float32]:
+def _steepness(coarse: Coarse) -> NDArray[np.float32]:
     """Grey levels per metre, of a picture smoothed over a pixel so that noise does not count."""
     smooth = cv2.GaussianBlur(grey(coarse.pixels), (0, 0), 1.0)
     dx, dy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, scale=1 / 8), cv2.Sobel(smooth, cv2.CV_32F, 0, 1, scale=1 / 8)
     return np.asarray(np.hypot(dx, dy) / coarse.pixel_m, np.float32)
 
 
-def _edge_steepness(labels: NDArray[np.int32], coarse: _Coarse) -> dict[int, float]:
+def _edge_steepness(labels: NDArray[np.int32], coarse: Coarse) -> dict[int, float]:
     """Of each area, the median along its edge of the steepest place within 3 px; areas without an edge are left out."""
     inner = cv2.erode((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8), borderValue=1)
     seen = cv2.erode(coarse.valid.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=1)

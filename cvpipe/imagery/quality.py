@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from cvpipe.domain import Reason, Registration
 from cvpipe.imagery.alignment import MAX_SHIFT_PX, MIN_CONFIDENCE
-from cvpipe.imagery.clouds import Mask, all_bands_within, cloud, grey, white, wide_areas
+from cvpipe.imagery.clouds import Mask, all_bands_within, cloud, grey, most_white, white, wide_areas
 from cvpipe.imagery.reading import Patch
 
 #: Saturated: all bands at the top of the scale, over at least this area in m². A white roof that dazzles the sensor is
@@ -71,9 +72,8 @@ class Limit:
     at_least: bool
     why: str
 
-    def is_broken(self, seen: Quality) -> bool:
-        """Whether an epoch lies on the wrong side; what could not be measured (NaN) does not."""
-        found = float(getattr(seen, self.measure))
+    def is_broken(self, found: float) -> bool:
+        """Whether what was measured of an epoch lies on the wrong side; what could not be (NaN) does not."""
         return found < self.value if self.at_least else found > self.value
 
 
@@ -136,7 +136,7 @@ def judge(
     two scenes in metres. An alignment that was not found is no reason: the scenes' own georeference then holds.
     """
     pairs = ((before, after), (after, before))
-    found = {r for one, other in pairs for r in quality_of(one, inside, other, native_gsd_m=native_gsd_m).reasons}
+    found = {r for one, other in pairs for r in _reasons(_limited(one, inside, other, native_gsd_m))}
     if registration.confidence >= MIN_CONFIDENCE and _is_misaligned(registration):
         found.add(Reason.MISALIGNED)
     return tuple(reason for reason in Reason if reason in found)
@@ -147,19 +147,22 @@ def quality_of(patch: Patch, inside: Mask, other: Patch | None = None, *, native
 
     `native_gsd_m` is the ground pixel of the scene in metres, 0 where it does not matter.
     """
+    limited = _limited(patch, inside, other, native_gsd_m)
+    glint = _share(_saturated(patch), inside)
+    return Quality(**limited, saturated_share=glint, haze=_haze(patch), reasons=_reasons(limited))
+
+
+def _limited(patch: Patch, inside: Mask, other: Patch | None, native_gsd_m: float) -> dict[str, float]:
+    """Those of the measures that have a limit."""
     snow = _snow(patch, other)
-    shares = Quality(
-        valid_share=_share(patch.valid, inside),
-        cloud_share=_share(cloud(patch, other) & ~snow, inside),
-        shadow_share=_share(_in_shadow(patch), inside),
-        saturated_share=_share(_saturated(patch), inside),
-        snow_share=_share(snow, inside),
-        haze=_haze(patch),
-        blur=_sharpness(patch, inside),
-        coarseness=native_gsd_m / patch.grid.ground_pixel_m(),
-        reasons=(),
-    )
-    return replace(shares, reasons=_reasons(shares))
+    return {
+        "valid_share": _share(patch.valid, inside),
+        "cloud_share": _share(cloud(patch, other) & ~snow, inside),
+        "shadow_share": _share(_in_shadow(patch), inside),
+        "snow_share": _share(snow, inside),
+        "blur": _sharpness(patch, inside),
+        "coarseness": native_gsd_m / patch.grid.ground_pixel_m(),
+    }
 
 
 #: Each limit of an epoch by itself; that of two epochs together is `MAX_RESIDUAL_PX`. Glint and haze only lower the
@@ -174,8 +177,8 @@ LIMITS = (
 )
 
 
-def _reasons(seen: Quality) -> tuple[Reason, ...]:
-    return tuple(limit.reason for limit in LIMITS if limit.is_broken(seen))
+def _reasons(limited: Mapping[str, float]) -> tuple[Reason, ...]:
+    return tuple(limit.reason for limit in LIMITS if limit.is_broken(limited[limit.measure]))
 
 
 def _is_misaligned(registration: Registration) -> bool:
@@ -209,8 +212,11 @@ def _saturated(patch: Patch) -> Mask:
 
 def _snow(patch: Patch, other: Patch | None) -> Mask:
     """White ground where nearly all that is in view is white, bool (H, W); not where it is white at the other epoch."""
+    least = SNOW_SHARE * max(int(np.count_nonzero(patch.valid)), 1)
+    if most_white(patch) < least:  # nearly always so
+        return np.zeros_like(patch.valid)
     covered = white(patch) & patch.valid
-    if np.count_nonzero(covered) < SNOW_SHARE * max(int(np.count_nonzero(patch.valid)), 1):
+    if np.count_nonzero(covered) < least:
         return np.zeros_like(covered)
     if not _sharpness(patch, patch.valid) >= 2 * MIN_SHARPNESS:  # not a number: nothing to see
         return np.zeros_like(covered)
@@ -220,7 +226,9 @@ def _snow(patch: Patch, other: Patch | None) -> Mask:
 def _haze(patch: Patch) -> float:
     """Median of the dark channel, 0..1, on valid ground."""
     side = max(round(HAZE_M / patch.grid.ground_pixel_m()), 3)
-    darkest = np.where(patch.valid, patch.pixels.min(axis=2), np.uint8(255)).astype(np.uint8)
+    red, green, blue = cv2.split(patch.pixels)
+    lowest = np.asarray(cv2.min(cv2.min(red, green), blue))  # numpy's minimum along bands takes fifty times as long
+    darkest = np.where(patch.valid, lowest, np.uint8(255)).astype(np.uint8)
     step = max(side // 8, 1)  # the minimum over 15 m needs no finer samples than an eighth of that
     thinned = cv2.erode(darkest, np.ones((step, step), np.uint8))[::step, ::step]
     channel = np.asarray(cv2.erode(thinned, np.ones((8, 8), np.uint8) if step > 1 else np.ones((side, side), np.uint8)))

@@ -31,9 +31,21 @@ SAME_LATTICE_PX = 0.01
 #: a little coarser than their factor says.
 OVERVIEW_SLACK = 1.01
 
+#: Side in metres of the pixels of `Patch.coarse`.
+COARSE_PIXEL_M = 1.0
+
 #: Side in pixels of the blocks that a warped read works through, at most, and of the source of one: as uint8 RGB that
 #: is 12 and 50 MB.
 WARP_BLOCK_PX, WARP_SOURCE_PX = 2048, 4096
+
+
+@dataclass(frozen=True)
+class Coarse:
+    """A patch in pixels of about a metre: uint8 (h, w, 3), bool (h, w), and the pixel's side in metres."""
+
+    pixels: NDArray[np.uint8]
+    valid: NDArray[np.bool_]
+    pixel_m: float
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,20 @@ class Patch:
         rows, cols = self.grid.window_of_grid(grid).slices
         nir, red = (None if plane is None else plane[rows, cols] for plane in (self.nir, self.red))
         return Patch(self.pixels[rows, cols], self.valid[rows, cols], grid, nir, red)
+
+    @cached_property
+    def coarse(self) -> Coarse:
+        """The patch in pixels of about a metre, or its own where they are coarser; valid where all of the pixel is."""
+        pixel_m = self.grid.ground_pixel_m()
+        factor = max(COARSE_PIXEL_M / pixel_m, 1.0)
+        height, width = self.valid.shape
+        size = max(round(width / factor), 1), max(round(height / factor), 1)
+        pixels = cv2.resize(self.pixels, size, interpolation=cv2.INTER_AREA)
+        valid = np.ones(size[::-1], bool)
+        if not self.valid.all():
+            share = cv2.resize(self.valid.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+            valid = np.asarray(share) > 0.99
+        return Coarse(np.asarray(pixels, np.uint8), valid, pixel_m * width / size[0])
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cvpipe.domain import Reason, Registration
-from cvpipe.imagery.clouds import cloud
+from cvpipe.imagery.clouds import cloud, most_white, white
 from cvpipe.imagery.quality import judge, quality_of, usable
 from cvpipe.imagery.reading import Patch, SceneReader
 
@@ -169,3 +169,23 @@ def test_clear_real_pictures_are_not_flagged(shared_pictures: Path, folder: str,
         quality = quality_of(patch, patch.valid)
         assert quality.reasons == (), path.name
         assert quality.score > 0.8, path.name
+
+
+def test_two_epochs_are_judged_as_each_by_itself(ground: NDArray[np.uint8]) -> None:
+    """Only what has a limit is measured for it: the reasons are those of `quality_of`."""
+    snowy = np.clip(ground.astype(np.int32) // 12 + 200, 0, 255).astype(np.uint8)
+    blurred = np.asarray(cv2.GaussianBlur(with_roof(ground), (0, 0), 6), np.uint8)
+    dark, pictures = ground // 16, [ground, with_cloud(ground), snowy, blurred]
+    for picture in [*pictures, dark]:
+        one, other = patch_of(picture), patch_of(ground)
+        each = {*quality_of(one, EVERYWHERE, other).reasons, *quality_of(other, EVERYWHERE, one).reasons}
+        assert set(judge(one, other, EVERYWHERE, Registration())) == each
+
+
+@pytest.mark.parametrize("metre", [0.07, 0.25, 0.3, 0.5, 1.0, 1.7])
+def test_white_ground_is_never_more_than_is_told_ahead(metre: float) -> None:
+    spots = np.random.default_rng(4).random((61, 47, 1)) < 0.3
+    picture = np.asarray(np.repeat(np.where(spots, 230, 90), 3, axis=2), np.uint8)
+    picture = np.repeat(np.repeat(picture, 5, axis=0), 5, axis=1)
+    patch = patch_of(picture, pixel_m=metre)
+    assert 0 < np.count_nonzero(white(patch)) <= most_white(patch)
