@@ -67,7 +67,7 @@ def most_white(patch: Patch) -> int:
     """No more pixels than these are `white`; told without laying them out on the patch's own pixels."""
     coarse = patch.coarse
     down, across = (math.ceil(fine / few) + 1 for fine, few in zip(patch.valid.shape, coarse.valid.shape, strict=True))
-    return int(np.count_nonzero(_white(coarse, RIM_BRIGHTNESS))) * down * across
+    return int(np.count_nonzero(_white(coarse, RIM_BRIGHTNESS)) * down * across)
 
 
 def grey(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
