@@ -16,6 +16,7 @@ from cvpipe.cli.run_options import (
     DeviceOption,
     EngineName,
     EngineOption,
+    PartOption,
     RayAddressOption,
     RayCpusOption,
     RayWorkersOption,
@@ -58,6 +59,7 @@ def run(
     runtime: RuntimeOption = None,
     retry: RetryOption = False,
     sweep: SweepOption = False,
+    part: PartOption = None,
     engine: EngineOption = EngineName.LOCAL,
     ray_address: RayAddressOption = None,
     ray_cpus: RayCpusOption = None,
@@ -72,13 +74,13 @@ def run(
     from cvpipe.ledger import Workspace
     from cvpipe.run import opened, plan_opened, run_opened
     from cvpipe.run.estimate import speed_of
-    from cvpipe.run.lease import lease
+    from cvpipe.run.parts import lease_of
     from cvpipe.run.sweep import pairs_to_sweep
 
     ray = ray_options(engine, ray_address, ray_cpus, ray_workers)
-    options = run_options(site, device, runtime, ray, retry=retry, sweep=sweep, epochs=(before, after))
+    options = run_options(site, device, runtime, ray, retry=retry, sweep=sweep, epochs=(before, after), part=part)
     where = Workspace.open(workspace)
-    with nullcontext() if dry_run else lease(where.runs), opened(where, options) as job:
+    with nullcontext() if dry_run else lease_of(where, options.part), opened(where, options) as job:
         if ray is None:
             console.err.print(getattr(job.network, "runs_on", ""), soft_wrap=True, markup=False)
         with console.progress("choosing epochs", len(job.sites)) if console.err.is_terminal else nullcontext() as step:

@@ -33,6 +33,10 @@ RetryOption = Annotated[
 SweepOption = Annotated[
     bool, typer.Option("--sweep", help="Also compare whole scenes: changes outside every site become candidates.")
 ]
+PartOption = Annotated[
+    str | None,
+    typer.Option(metavar="K/N", help="Only the sites of part K of N, from 0: for N runs side by side on one database."),
+]
 EngineOption = Annotated[
     EngineName, typer.Option(help="Who assesses the pairs: this process, or the workers of a Ray cluster.")
 ]
@@ -60,10 +64,17 @@ def run_options(
     retry: bool,
     sweep: bool,
     epochs: tuple[str | None, str | None] = (None, None),
+    part: str | None = None,
 ) -> RunOptions:
-    """What a run is asked; `epochs` are those that were stated, the earlier one first."""
-    from cvpipe.run import RunOptions
+    """What a run is asked; `epochs` are those that were stated, the earlier one first.
 
+    Raises UsageError for a `part` that is none, and for one of a sweep, which looks at whole scenes.
+    """
+    from cvpipe.run import RunOptions
+    from cvpipe.run.parts import Part
+
+    if part is not None and sweep:
+        raise UsageError("a sweep looks at whole scenes, not at a part of the sites", remedy="Leave out --part.")
     return RunOptions(
         codes=site,
         device=device.value if device else None,
@@ -73,6 +84,7 @@ def run_options(
         retry=retry,
         sweep=sweep,
         ray=ray,
+        part=None if part is None else Part.parsed(part),
     )
 
 

@@ -17,7 +17,7 @@ sweep       whole scenes compared (whole_scenes), what lies outside every site m
 patience    units that fail: tried again, then set aside
 watching    folders, buckets and STAC APIs (catalogues) that are looked through for new scenes
 difference  what a run would write, and why (`cvpipe run --dry-run`); estimate: what it would cost
-lease       one run at a time
+lease       one run at a time; parts: several that share the sites of a ledger in a database
 job         the whole run, top to bottom; summary: what it did
 schedule    runs at set times; notices, logs, metrics: how they are told
 health      what a machine and a workspace need (`cvpipe doctor`)

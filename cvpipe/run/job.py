@@ -30,10 +30,10 @@ from cvpipe.run.difference import PlannedPair, plan_opened
 from cvpipe.run.engines import Answer, Engine, LocalEngine, Terms, on_cluster
 from cvpipe.run.epoch_rules import read_epoch_rules
 from cvpipe.run.journal import Journal
-from cvpipe.run.lease import lease
 from cvpipe.run.looking import LOOKS_NAME, Looking
 from cvpipe.run.order import Job, RunOptions
 from cvpipe.run.pairs import rounds
+from cvpipe.run.parts import lease_of, own_folder
 from cvpipe.run.patience import RETRY_AFTER_S, SET_ASIDE_NAME, Patience
 from cvpipe.run.planning import Choosing, Closings
 from cvpipe.run.remembering import remember
@@ -53,7 +53,8 @@ def run(workspace: Workspace, options: RunOptions | None = None, progress: Progr
     Raises CvpipeError where the job cannot start: no workspace, wrong settings, no bundle, an unknown site or scene;
     LeaseError where another run is going on.
     """
-    with lease(workspace.runs), opened(workspace, options) as job:
+    part = options.part if options else None
+    with lease_of(workspace, part), opened(workspace, options) as job:
         return run_opened(job, progress)
 
 
@@ -84,8 +85,10 @@ def opened(workspace: Workspace, options: RunOptions | None = None) -> Iterator[
         rules = read_rules(settings.rules, ledger.batches())
         epoch_rules = read_epoch_rules(settings.epochs, rules.season)
         sites, scenes = ledger.sites(options.codes), ledger.scenes()
+        sites = sites if options.part is None else options.part.of(sites)
+        notes = own_folder(workspace, options.part)
         stated = stated_epochs(options.before, options.after, scenes)
-        looks = Looking.opened(Journal(workspace.runs / LOOKS_NAME), network.gsd_m, settings.margin_m, stack)
+        looks = Looking.opened(Journal(notes / LOOKS_NAME), network.gsd_m, settings.margin_m, stack)
         terms = Terms(network.gsd_m, settings.margin_m, settings.light, rules)
         engine: Engine = (local := LocalEngine(network, terms, workspace.runs))
         if options.ray is not None:
@@ -101,7 +104,7 @@ def opened(workspace: Workspace, options: RunOptions | None = None) -> Iterator[
             sites=sites,
             choosing=Choosing(scenes, epoch_rules, looks, stated),
             closings=Closings(ledger),
-            patience=Patience(Journal(workspace.runs / SET_ASIDE_NAME), options.retry, options.codes or ()),
+            patience=Patience(Journal(notes / SET_ASIDE_NAME), options.retry, options.codes or ()),
         )
 
 

@@ -15,6 +15,7 @@ from cvpipe.domain import Site
 from cvpipe.ledger import Ledger
 from cvpipe.run.engines import Engine, RayOptions
 from cvpipe.run.keys import Beginnings
+from cvpipe.run.parts import Part
 from cvpipe.run.patience import Patience
 from cvpipe.run.planning import Choosing, Closings
 from cvpipe.run.sites import SitePair, site_in_key
@@ -33,7 +34,8 @@ class RunOptions:
     `before` and `after` state an epoch (a day, or a scene by its path, name, id or hash) that the rules would choose
     otherwise; the watch for rebound is then left out, as it hangs on the epochs of the rules. `retry` tries at once
     what was set aside (`cvpipe.run.patience`), `sweep` looks for changes outside the sites too (`cvpipe.run.sweep`),
-    `ray` names the cluster that assesses the pairs of sites; None: this process does.
+    `ray` names the cluster that assesses the pairs of sites; None: this process does. `part` leaves the sites of other
+    parts out (`cvpipe.run.parts`).
     """
 
     codes: Collection[str] | None = None
@@ -44,6 +46,7 @@ class RunOptions:
     retry: bool = False
     sweep: bool = False
     ray: RayOptions | None = None
+    part: Part | None = None
 
 
 @dataclass(frozen=True)
