@@ -7,7 +7,7 @@ registry says.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -180,6 +180,11 @@ def reproject(geometry: BaseGeometry, source: pyproj.CRS, target: pyproj.CRS) ->
     return shapely.transform(geometry, lambda points: np.column_stack(move(points[:, 0], points[:, 1])))
 
 
+def array_of(geometries: Iterable[BaseGeometry]) -> NDArray[np.object_]:
+    """Geometries as shapely takes many at once, (n,)."""
+    return np.array([*geometries, None], dtype=object)[:-1]  # None keeps numpy from looking into the geometries
+
+
 def buffered(geometry: BaseGeometry, distance_m: float) -> BaseGeometry:
     """Area of a WGS 84 geometry: polygons as they are, points and lines widened by `distance_m` on the ground."""
     if geometry.geom_type in ("Polygon", "MultiPolygon"):
@@ -195,7 +200,7 @@ def buffered_all(geometries: Sequence[BaseGeometry], distances_m: Sequence[float
 
     A distance is true to 0.1 % within some kilometres of the centre.
     """
-    found = np.array([*geometries, None], dtype=object)[:-1]  # None keeps numpy from looking into the geometries
+    found = array_of(geometries)
     distances = np.asarray(distances_m, np.float64)
     thin = np.flatnonzero((shapely.get_dimensions(found) < 2) & ~shapely.is_empty(found))
     centres = shapely.get_coordinates(shapely.centroid(found[thin]))
@@ -245,7 +250,7 @@ def areas_m2(geometries: Sequence[BaseGeometry]) -> NDArray[np.float64]:
 
     Edges run straight on that cylinder, not along geodesics: for edges of 1 km that makes 0.001 %, of 30 km 1 %.
     """
-    flat = shapely.transform(np.array([*geometries, None], dtype=object)[:-1], _on_authalic_cylinder)
+    flat = shapely.transform(array_of(geometries), _on_authalic_cylinder)
     return np.where(shapely.get_dimensions(flat) == 2, shapely.area(flat), 0.0)
 
 
@@ -338,6 +343,7 @@ __all__ = [
     "area_m2",
     "areal_scale",
     "areas_m2",
+    "array_of",
     "bounds_in",
     "buffered",
     "buffered_all",

@@ -13,13 +13,12 @@ import rasterio
 import rasterio.shutil
 import shapely
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
-from shapely.geometry import mapping
 
 from cvpipe.detect.maps import NO_DATA
 from cvpipe.detect.overviews import add_overviews
 from cvpipe.domain import SURFACE_COLOURS, SURFACES, Change, ChangeKind
 from cvpipe.folders import OutputFolder, cannot_write
-from cvpipe.geo import Grid
+from cvpipe.geo import Grid, array_of
 
 CHANGES_TIF = "changes.tif"
 SURFACE_BEFORE_TIF = "surface_before.tif"
@@ -156,7 +155,8 @@ def write_geojson(path: Path, changes: Sequence[Change], grid: Grid) -> None:
     """
     decimals = _PIXEL_DECIMALS if grid.crs is None else _DEGREE_DECIMALS
     head = {"type": "FeatureCollection"} | ({"cvpipe:coordinates": PIXEL_COORDINATES} if grid.crs is None else {})
-    features = ",\n".join(json.dumps(_feature(change, decimals)) for change in changes)
+    outlines = shapely.transform(array_of(change.geometry for change in changes), lambda xy: xy.round(decimals))
+    features = ",\n".join(map(_feature, changes, shapely.to_geojson(outlines)))
     path.write_text(f'{json.dumps(head)[:-1]}, "features": [\n{features}\n]}}\n', encoding="utf-8")
 
 
@@ -171,14 +171,10 @@ def grid_dict(grid: Grid) -> dict[str, Any]:
     }
 
 
-def _feature(change: Change, decimals: int) -> dict[str, Any]:
-    rounded = shapely.transform(change.geometry, lambda xy: xy.round(decimals))
-    return {
-        "type": "Feature",
-        "properties": {
-            "kind": change.kind.value,
-            "area_m2": round(change.area_m2, 2),
-            "probability": round(change.probability, 3),
-        },
-        "geometry": mapping(rounded),
+def _feature(change: Change, geometry: str) -> str:
+    told = {
+        "kind": change.kind.value,
+        "area_m2": round(change.area_m2, 2),
+        "probability": round(change.probability, 3),
     }
+    return f'{{"type": "Feature", "properties": {json.dumps(told)}, "geometry": {geometry}}}'

@@ -45,7 +45,7 @@ def write_preview(path: Path, pair: AlignedPair, changes: Sequence[Change]) -> N
     outlines = np.array([change.geometry for change in shown], object)
     coarse = shapely.simplify(outlines, SHOWN_PX * _shown_unit(grid))
     shapes = [(outline, CHANGE_COLOURS[change.kind]) for outline, change in zip(coarse, shown, strict=True)]
-    pictures = [chips.with_outlines(picture, grid, shapes) for picture in chips.shared_stretch(*pair.read(grid))]
+    pictures = chips.outlined(chips.shared_stretch(*pair.read(grid)), grid, shapes)
     both = chips.side_by_side(pictures[0], pictures[1], _GAP_PX)
     labels = _line(both.shape[1], [(4, "before"), (grid.width + _GAP_PX + 4, "after")])
     sheet = [labels, both, *_legend(changes, both.shape[1])]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from shapely.geometry import LineString
 from shapely.geometry.base import BaseGeometry
 
 from cvpipe.errors import InputError
-from cvpipe.geo import WGS84, Grid, reproject
+from cvpipe.geo import WGS84, Grid, array_of, transformer
 from cvpipe.imagery.reading import Patch
 
 Colour = tuple[int, int, int]
@@ -28,8 +27,13 @@ MAX_GAIN = 3.0
 #: Grey of pixels that are not valid, so that "no data" is not taken for shadow.
 NO_DATA_GREY = 200
 
+#: Radius of the circle that a point becomes, pixels.
+_POINT_PX = 8.0
+
 #: Binary digits of a pixel that outlines are drawn with (cv2 counts in 1/2^shift).
 _SUBPIXEL_BITS = 4
+
+_Line = tuple[NDArray[np.int32], Colour]
 
 
 def shared_stretch(*patches: Patch) -> tuple[NDArray[np.uint8], ...]:
@@ -61,13 +65,15 @@ def with_outlines(
 
     Geometries are in WGS 84; on a grid without CRS they are in its own metres (x right, y down). Points become circles.
     """
-    drawn = np.ascontiguousarray(pixels).copy()
-    lines = [(line, colour) for shape, colour in shapes for line in _pixel_lines(shape, grid)]
-    for line, _ in lines:
-        cv2.polylines(drawn, [line], False, (0, 0, 0), width + 2, cv2.LINE_AA, _SUBPIXEL_BITS)
-    for line, colour in lines:
-        cv2.polylines(drawn, [line], False, colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
-    return drawn
+    return outlined([pixels], grid, shapes, width)[0]
+
+
+def outlined(
+    pictures: Sequence[NDArray[np.uint8]], grid: Grid, shapes: Sequence[tuple[BaseGeometry, Colour]], width: int = 2
+) -> list[NDArray[np.uint8]]:
+    """`with_outlines` for several pictures on one grid."""
+    lines = _pixel_lines(shapes, grid)
+    return [_drawn(pixels, lines, width) for pixels in pictures]
 
 
 def side_by_side(before: NDArray[np.uint8], after: NDArray[np.uint8], gap: int = 8) -> NDArray[np.uint8]:
@@ -78,7 +84,7 @@ def side_by_side(before: NDArray[np.uint8], after: NDArray[np.uint8], gap: int =
 
 def write_png(path: Path, pixels: NDArray[np.uint8]) -> None:
     """Write (H, W, 3) red, green, blue as PNG; the file is there whole or not at all."""
-    _write(path, ".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 6])
+    _write(path, ".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
 
 
 def write_jpeg(path: Path, pixels: NDArray[np.uint8], quality: int = 88) -> None:
@@ -91,27 +97,42 @@ def as_jpeg(pixels: NDArray[np.uint8], quality: int = 88) -> bytes:
     return _encoded(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
 
 
-def _pixel_lines(shape: BaseGeometry, grid: Grid) -> Iterator[NDArray[np.int32]]:
-    """Closed or open lines of a geometry as cv2 wants them: (n, 1, 2), x and y from pixel centres, in 1/16 px."""
-    if shape.is_empty:
-        return
-    placed = shape if grid.crs is None else reproject(shape, WGS84, grid.crs)
+def _drawn(pixels: NDArray[np.uint8], lines: Sequence[_Line], width: int) -> NDArray[np.uint8]:
+    drawn = np.ascontiguousarray(pixels).copy()
+    for line, _ in lines:
+        cv2.polylines(drawn, [line], False, (0, 0, 0), width + 2, cv2.LINE_AA, _SUBPIXEL_BITS)
+    for line, colour in lines:
+        cv2.polylines(drawn, [line], False, colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
+    return drawn
+
+
+def _pixel_lines(shapes: Sequence[tuple[BaseGeometry, Colour]], grid: Grid) -> list[_Line]:
+    """Closed and open lines of geometries as cv2 wants them: (n, 1, 2), x and y from pixel centres, in 1/16 px."""
+    found = array_of(shape for shape, _ in shapes)
+    if grid.crs is not None:
+        move = transformer(WGS84, grid.crs).transform
+        found = shapely.transform(found, lambda xy: np.column_stack(move(xy[:, 0], xy[:, 1])))
     inverse = ~grid.transform
-    for line in _lines(placed, radius=8 * grid.pixel_size):
-        points = np.column_stack(inverse * shapely.get_coordinates(line).T) - 0.5
-        yield np.rint(points * 2**_SUBPIXEL_BITS).astype(np.int32)[:, None, :]
+    lines, owners = _lines(shapely.transform(found, lambda xy: np.column_stack(inverse * xy.T) - 0.5))
+    points, numbers = shapely.get_coordinates(lines, return_index=True)
+    corners = np.rint(points * 2**_SUBPIXEL_BITS).astype(np.int32)[:, None, :]
+    ends = np.flatnonzero(np.diff(numbers)) + 1
+    return [(line, shapes[n][1]) for line, n in zip(np.split(corners, ends), owners, strict=True)] if len(lines) else []
 
 
-def _lines(shape: BaseGeometry, radius: float) -> Iterator[LineString]:
-    if hasattr(shape, "geoms"):
-        for part in shape.geoms:
-            yield from _lines(part, radius)
-    elif shape.geom_type == "Point":
-        yield shape.buffer(radius).exterior
-    elif shape.geom_type == "Polygon":
-        yield from (shape.exterior, *shape.interiors)
-    else:
-        yield shape
+def _lines(shapes: NDArray[np.object_]) -> tuple[NDArray[np.object_], list[int]]:
+    """The lines of geometries in pixels, and the number of the geometry that each belongs to, in their order."""
+    parts, owners = shapely.get_parts(shapes, return_index=True)
+    parts, inner = shapely.get_parts(parts, return_index=True)  # a collection may hold geometries of many parts
+    owners = owners[inner]
+    is_point = shapely.get_type_id(parts) == shapely.GeometryType.POINT
+    parts[is_point] = shapely.buffer(parts[is_point], _POINT_PX)
+    is_area = shapely.get_dimensions(parts) == 2
+    rings, of = shapely.get_rings(parts[is_area], return_index=True)
+    lines = np.concatenate([rings, parts[~is_area]])
+    numbers = np.concatenate([owners[is_area][of], owners[~is_area]])
+    order = np.argsort(numbers, kind="stable")
+    return lines[order], numbers[order].tolist()
 
 
 def _write(path: Path, suffix: str, pixels: NDArray[np.uint8], options: list[int]) -> None:

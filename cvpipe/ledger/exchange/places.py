@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from shapely.errors import ShapelyError
 from shapely.geometry.base import BaseGeometry
 
-from cvpipe.geo import WGS84, Bounds, reproject
+from cvpipe.geo import WGS84, Bounds, array_of, reproject
 from cvpipe.ledger.map_shift import MapShift
 from cvpipe.ledger.placing import placed
 
@@ -28,7 +28,7 @@ def placed_all(
 
     Moving 100,000 outlines together takes a tenth of the time that it takes one by one.
     """
-    given = np.array([*geometries, None], dtype=object)[:-1]  # the None keeps numpy from guessing a shape
+    given = array_of(geometries)
     moved = shapely.force_2d(given)
     sound = _sound(given) if shift is None else np.zeros(len(given), dtype=bool)
     if crs.is_geographic:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Literal
 
-import numpy as np
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from cvpipe.geo import array_of
 from cvpipe.ledger.exchange.cells import MOST_EXACT, is_blank
 from cvpipe.ledger.exchange.raw import LONGEST_CELL
 from cvpipe.ledger.styles import Style
@@ -64,7 +64,7 @@ class Table:
 
     def with_place_columns(self, geometry: Column, lon: Column, lat: Column) -> Table:
         """The table for a format that knows no geometries: they become columns."""
-        outlines = np.array([*self.geometries, None], dtype=object)[:-1]  # the None keeps numpy from guessing a shape
+        outlines = array_of(self.geometries)
         spots = shapely.get_coordinates(shapely.point_on_surface(outlines)).round(7).tolist()
         values = [(*row, *spot, place) for row, spot, place in zip(self.values, spots, self.geometries, strict=True)]
         return replace(self, columns=(*self.columns, lon, lat, geometry), values=values)
