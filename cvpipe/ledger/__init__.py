@@ -13,6 +13,7 @@ from cvpipe.ledger.exchange.writing import WrittenFiles
 from cvpipe.ledger.ledger import Ledger
 from cvpipe.ledger.map_shift import MapShift
 from cvpipe.ledger.records import (
+    Answered,
     AssessmentRecord,
     AuditRecord,
     Entry,
@@ -41,6 +42,7 @@ from cvpipe.ledger.standing_decisions import standing
 from cvpipe.ledger.workspace import Workspace
 
 __all__ = [
+    "Answered",
     "AssessmentRecord",
     "AuditRecord",
     "ColumnRead",

@@ -37,6 +37,7 @@ from cvpipe.errors import LedgerError
 from cvpipe.geo import Bounds
 from cvpipe.ledger import (
     account_rows,
+    answered_rows,
     assessment_rows,
     attachment_rows,
     audit,
@@ -60,6 +61,7 @@ from cvpipe.ledger import (
     version_rows,
 )
 from cvpipe.ledger.records import (
+    Answered,
     AssessmentRecord,
     AuditRecord,
     Entry,
@@ -549,6 +551,16 @@ class Ledger:
         """Verdicts of all assessments, or of those of some sites; per site the earlier epochs first."""
         with store.reading(self._engine) as connection:
             return line_rows.given_verdicts(connection, codes)
+
+    def answered(self, codes: Collection[str]) -> list[Answered]:
+        """What the assessments of some sites rest on and how they ended; of each site the earlier epochs first."""
+        with store.reading(self._engine) as connection:
+            return answered_rows.of_sites(connection, codes)
+
+    def answered_between(self, first: str, last: str) -> list[Answered]:
+        """The same of all sites from one code to another, both included, in the order of `sites`."""
+        with store.reading(self._engine) as connection:
+            return answered_rows.of_range(connection, first, last)
 
     def site_of_assessment(self, assessment_id: int) -> dict[int, str]:
         """The code of the site that an assessment is of, by the assessment's id; empty where there is none."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from shapely.geometry.base import BaseGeometry
 
@@ -287,6 +287,21 @@ class GivenVerdict:
     before_date: date | None
     after_date: date | None
     verdict: Verdict
+
+
+class Answered(NamedTuple):
+    """What an assessment rests on and how it ended: the scenes of both epochs by content, the best of each and those
+    that fill it, None and none where no scene was usable; and the outcome of each question that it was asked."""
+
+    site_code: str
+    key: str
+    before: str | None
+    after: str | None
+    before_fill: tuple[str, ...]
+    after_fill: tuple[str, ...]
+    bundle_digest: str
+    rules_version: str
+    outcomes: Mapping[Question, Outcome]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 epochs      which scenes of a site are compared, and why, by the rules of `epoch_rules`
 stated      the same where a person states the epochs
-looking     how good an epoch shows a site, remembered in a `journal`
+looking     how good an epoch shows a site, remembered in a file of `looks`
 alike       the epochs of many sites that the same scenes show equally well, chosen once
 keys        digests that begin with what a site is, hashed once for all of its pairs
 sites       one site: read, align, compare, measure, judge → assessments
@@ -16,7 +16,8 @@ engines     where pairs are assessed: this process, or the workers of a Ray clus
 sweep       whole scenes compared (whole_scenes), what lies outside every site merged to candidates (merging)
 patience    units that fail: tried again, then set aside
 watching    folders, buckets and STAC APIs (catalogues) that are looked through for new scenes
-difference  what a run would write, and why (`cvpipe run --dry-run`); estimate: what it would cost
+difference  what a run would write, and why (`cvpipe run --dry-run`), as a table (planned)
+loads       what that would read and think about; estimate: what it would cost
 lease       one run at a time; parts: several that share the sites of a ledger in a database
 job         the whole run, top to bottom; summary: what it did
 schedule    runs at set times; notices, logs, metrics: how they are told
@@ -28,10 +29,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cvpipe.run.difference import Plan, PlannedPair, Why, plan_opened
+    from cvpipe.run.difference import plan_opened
     from cvpipe.run.engines import RayOptions
     from cvpipe.run.job import opened, plan, run, run_opened
     from cvpipe.run.order import Job, RunOptions
+    from cvpipe.run.planned import Plan, PlannedPair, Why
     from cvpipe.run.summary import Failure, RunSummary
 else:
 
@@ -45,12 +47,12 @@ else:
 _HOMES = {
     "Failure": "summary",
     "Job": "order",
-    "Plan": "difference",
-    "PlannedPair": "difference",
+    "Plan": "planned",
+    "PlannedPair": "planned",
     "RayOptions": "engines",
     "RunOptions": "order",
     "RunSummary": "summary",
-    "Why": "difference",
+    "Why": "planned",
     "opened": "job",
     "plan": "job",
     "plan_opened": "difference",

@@ -5,168 +5,132 @@ A verdict needs the network, so the difference names the assessments that would 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
-from enum import StrEnum
 
-from cvpipe.domain import Assessment, Site
-from cvpipe.ledger import AssessmentRecord
-from cvpipe.run.epochs import Epochs, Identity, PassedOver
-from cvpipe.run.estimate import NOTHING, Load, load_of
-from cvpipe.run.order import Job
-from cvpipe.run.pairs import grounds_of, watch_of, with_epochs
-from cvpipe.run.planning import Answers, answers_of, remediation
-from cvpipe.run.sites import PairKind, SitePair
+from cvpipe.domain import Outcome, Site
+from cvpipe.ledger import Answered
+from cvpipe.run.epochs import Epochs, Identity
+from cvpipe.run.loads import loads_of
+from cvpipe.run.order import PLANNED_AT_ONCE, SITES_AT_ONCE, Job
+from cvpipe.run.pairs import with_epochs
+from cvpipe.run.planned import Loads, Plan, Table, Wanted, Why
+from cvpipe.run.planning import Asked, by_site, demolition_seen, remediation, watch
 from cvpipe.run.summary import Failure
-
-
-class Why(StrEnum):
-    """Why a pair would be assessed."""
-
-    FIRST = "first assessment"
-    NEW_SCENE = "new pair of scenes"
-    CHANGED_SITE = "outline or plan changed"
-    NEW_BUNDLE = "other bundle"
-    NEW_RULES = "other rules"
-
-
-@dataclass(frozen=True)
-class PlannedPair:
-    """A unit as `--dry-run` shows it. `why` is None where the ledger holds its assessment already (`known`).
-
-    `reason` says how the earlier epoch was chosen. `newest_usable` and `passed_over` are the site's: its newest epoch
-    that can be judged, and what shows it but was not chosen. `rests` says why it would not be tried now: it failed
-    before. `load` is what a run would read and think about for it: ground that sites share goes with the first of them.
-    """
-
-    site_code: str
-    kind: PairKind
-    before: date | None
-    after: date | None
-    reason: str
-    known: bool
-    why: Why | None = None
-    before_scenes: tuple[str, ...] = ()
-    after_scenes: tuple[str, ...] = ()
-    newest_usable: date | None = None
-    passed_over: tuple[PassedOver, ...] = ()
-    rests: str | None = None
-    load: Load = NOTHING
-
-    @classmethod
-    def of(cls, pair: SitePair, epochs: Epochs, why: Why | None, rests: str | None, load: Load) -> PlannedPair:
-        """A pair of a site with these epochs; `why` None where its assessment is known."""
-        before, after = pair.before, pair.after
-        return cls(
-            site_code=pair.site.code,
-            kind=pair.kind,
-            before=before.acquired if before else None,
-            after=after.acquired if after else None,
-            reason=pair.reason,
-            known=why is None,
-            why=why,
-            before_scenes=before.names if before else (),
-            after_scenes=after.names if after else (),
-            newest_usable=epochs.newest.acquired if epochs.newest else None,
-            passed_over=epochs.passed_over,
-            rests=rests,
-            load=load,
-        )
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a run would do: the pairs that it would assess or knows, and the sites that it could not even plan."""
-
-    pairs: list[PlannedPair]
-    failures: list[Failure]
-
-    @property
-    def pending(self) -> list[PlannedPair]:
-        """The pairs that a run would try."""
-        return [pair for pair in self.pairs if not pair.known and pair.rests is None]
-
-    @property
-    def load(self) -> Load:
-        """What these would have to read and to think about."""
-        return sum((pair.load for pair in self.pending), NOTHING)
 
 
 def plan_opened(job: Job, progress: Callable[[str], None] | None = None, *, loads: bool = True) -> Plan:
     """`cvpipe.run.plan` on what was opened; `progress` is told each site. `loads` False leaves them out."""
-    failures, pairs = list[Failure](), list[PlannedPair]()
-    for sites in job.some_sites():
-        pairs += _planned(job, list(with_epochs(job, sites, failures)), with_loads=loads)
+    failures, parts, asking = list[Failure](), list[Table](), _Asking(job)
+    for sites in job.sites_at_once(PLANNED_AT_ONCE):
+        job.choosing.expect(sites)
+        rounds = [list(with_epochs(job, some, failures)) for some in job.sites_at_once(SITES_AT_ONCE, sites)]
+        part = asking.of([one for some in rounds for one in some])
+        if loads:
+            part = replace(part, loads=loads_of(job, [[site for site, _ in some] for some in rounds], part))
+        parts.append(part)
         if progress:
             for site in sites:
                 progress(site.code)
-    return Plan(pairs, failures)
+    return Plan(Table.joined(parts), failures)
 
 
-_Wanted = tuple[SitePair, Epochs, Why | None, str | None]
-"""A pair of a site with these epochs; why it is asked for and why it rests, as in `PlannedPair`."""
+_Watched = tuple[int, tuple[Outcome | None, ...], tuple[date, ...]]
+"""Epochs by their id, what was seen of demolition, and the days of closing: all that a watch hangs on."""
 
 
-def _planned(job: Job, chosen: Sequence[tuple[Site, Epochs]], *, with_loads: bool) -> list[PlannedPair]:
-    """The pairs of some sites, one site after the other."""
-    answers = answers_of(job.ledger, [site.code for site, _ in chosen])
-    wanted = [one for site, epochs in chosen for one in _wanted(job, site, epochs, answers.get(site.code, {}))]
-    kinds = tuple(PairKind) if with_loads else ()  # a run has them in turn, each with ground of its own
-    loads = {number: load for kind in kinds for number, load in _loads(job, wanted, kind).items()}
-    return [PlannedPair.of(*one, loads.get(number, NOTHING)) for number, one in enumerate(wanted)]
+@dataclass(frozen=True)
+class _Asking:
+    """What is wanted of sites; those of which the same is wanted share it."""
+
+    job: Job
+    _first: dict[int, Wanted] = field(default_factory=dict)
+    _watches: dict[_Watched, tuple[Asked, ...]] = field(default_factory=dict)
+    _known: dict[tuple[_Watched, tuple[Why | None, ...]], Wanted] = field(default_factory=dict)
+
+    def of(self, chosen: Sequence[tuple[Site, Epochs]]) -> Table:
+        """What is wanted of some sites, without loads."""
+        given, resting = by_site(self._given(chosen)), self.job.patience.set_aside_sites()
+        closed = [self.job.closings.of(site) for site, _ in chosen]
+        codes = [site.code for site, _ in chosen]
+        met = [code in given or code in resting or bool(days) for code, days in zip(codes, closed, strict=True)]
+        self.job.expect_keys([site for (site, _), is_met in zip(chosen, met, strict=True) if is_met])
+        wanted, rests, number = list[Wanted](), dict[int, str](), 0
+        for (site, epochs), is_met, days in zip(chosen, met, closed, strict=True):
+            one = self._met(site, epochs, given.get(site.code, ()), days) if is_met else self._never_met(epochs)
+            wanted.append(one)
+            if site.code in resting:
+                rests |= {number + at: told for at, told in self._rests(site, one).items()}
+            number += len(one.asked)
+        return Table(codes, wanted, rests, Loads.nothing(number))
+
+    def _given(self, chosen: Sequence[tuple[Site, Epochs]]) -> Sequence[Answered]:
+        codes = [site.code for site, _ in chosen]
+        if self.job.options.codes is None and codes:
+            return self.job.ledger.answered_between(codes[0], codes[-1])
+        return self.job.ledger.answered(codes)
+
+    def _never_met(self, epochs: Epochs) -> Wanted:
+        """Of a site of which nothing is known: most are new, or have nothing new."""
+        if id(epochs) not in self._first:
+            asked = remediation(epochs)
+            self._first[id(epochs)] = Wanted(epochs, asked, (Why.FIRST,) * len(asked))
+        return self._first[id(epochs)]
+
+    def _met(self, site: Site, epochs: Epochs, given: Sequence[Answered], closed: tuple[date, ...]) -> Wanted:
+        first = self._never_met(epochs).asked
+        keys = self.job.keys(site, first)
+        seen = demolition_seen(keys, given)
+        watched = () if self.job.choosing.stated else self._watched(epochs, seen, closed)
+        keys += self.job.keys(site, watched)
+        known = {one.key for one in given}
+        if known.issuperset(keys):
+            whys: tuple[Why | None, ...] = (None,) * len(keys)
+        else:
+            terms = self.job.network.digest, self.job.rules_version(site)
+            asked = zip(keys, (*first, *watched), strict=True)
+            whys = tuple(None if key in known else why(one, given, *terms) for key, one in asked)
+        alike = (id(epochs), seen, closed), whys
+        if alike not in self._known:
+            self._known[alike] = Wanted(epochs, (*first, *watched), whys)
+        return self._known[alike]
+
+    def _watched(self, epochs: Epochs, seen: tuple[Outcome | None, ...], closed: tuple[date, ...]) -> tuple[Asked, ...]:
+        alike = id(epochs), seen, closed
+        if alike not in self._watches:
+            self._watches[alike] = watch(epochs, seen, closed)
+        return self._watches[alike]
+
+    def _rests(self, site: Site, wanted: Wanted) -> dict[int, str]:
+        """Why those of a site's pairs are not tried now that failed before, by their place."""
+        keys = self.job.keys(site, wanted.asked)
+        rests = {at: self.job.patience.rest_of(key, site.code) for at, key in enumerate(keys) if wanted.is_new[at]}
+        return {at: rest.told for at, rest in rests.items() if rest}
 
 
-def _wanted(job: Job, site: Site, epochs: Epochs, answers: Answers) -> Iterator[_Wanted]:
-    first = remediation(site, epochs)
-    first_keys = [job.key(pair) for pair in first]
-    watched = watch_of(job, site, epochs, answers, first_keys)
-    pairs, keys = [*first, *watched], [*first_keys, *(job.key(pair) for pair in watched)]
-    # Outlines and changes are read only where they are asked for: most sites are new, or have nothing new.
-    records = job.ledger.assessments(site.code) if answers and not answers.keys() >= set(keys) else []
-    for pair, key in zip(pairs, keys, strict=True):
-        if key in answers:
-            yield pair, epochs, None, None
-            continue
-        new = why(pair, records, job.network.digest, job.rules_version(site)) if records else Why.FIRST
-        rest = job.patience.rest_of(key, site.code)
-        yield pair, epochs, new, rest.told if rest else None
-
-
-def _loads(job: Job, wanted: Sequence[_Wanted], kind: PairKind) -> dict[int, Load]:
-    """What a run would read and think about, by the number of the pair for which it does so first.
-
-    Sites that lie close together share their ground: those that are tried have it counted once, as a run looks at it.
-    """
-    numbers = [number for number, (pair, *_) in enumerate(wanted) if pair.kind is kind]
-    pairs = [wanted[number][0] for number in numbers]
-    tried = {i for i, number in enumerate(numbers) if wanted[number][2] is not None and wanted[number][3] is None}
-    loads = {numbers[i]: Load(1) for i in tried if pairs[i].before is None or pairs[i].after is None}
-    for ground in grounds_of(job, pairs, tried) if tried else ():
-        first = next((i for i in ground.members if i in tried), None)
-        if first is not None:
-            loads[numbers[first]] = load_of(ground, pairs[first], job.network.gsd_m, job.settings.margin_m)
-    return loads
-
-
-def why(pair: SitePair, records: Sequence[AssessmentRecord], bundle_digest: str, rules_version: str) -> Why:
-    """What is new about a pair that has no assessment; `records` are all of its site, in order of epoch."""
-    asked = [r.assessment for r in records if {v.question for v in r.assessment.verdicts} & set(pair.kind.questions)]
-    if not asked:
+def why(asked: Asked, given: Sequence[Answered], bundle_digest: str, rules_version: str) -> Why:
+    """What is new about a pair that has no assessment; `given` are all of its site, in order of epoch."""
+    questions = set(asked.kind.questions)
+    alike = [one for one in given if not questions.isdisjoint(one.outcomes)]
+    if not alike:
         return Why.FIRST
-    hashes = [epoch.identity if epoch else None for epoch in (pair.before, pair.after)]
-    alike = [assessment for assessment in asked if _identities(assessment) == hashes]
+    identities = [epoch.identity if epoch else None for epoch in (asked.before, asked.after)]
+    alike = [one for one in alike if _identities(one) == identities]
     if not alike:
         return Why.NEW_SCENE
-    same_bundle = [assessment for assessment in alike if assessment.bundle_digest == bundle_digest]
-    if not same_bundle:
+    alike = [one for one in alike if one.bundle_digest == bundle_digest]
+    if not alike:
         return Why.NEW_BUNDLE
-    if all(assessment.rules_version != rules_version for assessment in same_bundle):
+    if all(one.rules_version != rules_version for one in alike):
         return Why.NEW_RULES
     return Why.CHANGED_SITE
 
 
-def _identities(assessment: Assessment) -> list[Identity | None]:
+def _identities(one: Answered) -> list[Identity | None]:
     """Both epochs of an assessment as `Epoch.identity` has them."""
-    first = (assessment.before, assessment.before_fill), (assessment.after, assessment.after_fill)
-    return [tuple(sorted((best, *fill))) if best and fill else best for best, fill in first]
+    epochs = (one.before, one.before_fill), (one.after, one.after_fill)
+    return [tuple(sorted((best, *fill))) if best and fill else best for best, fill in epochs]
+
+
+__all__ = ["plan_opened", "why"]

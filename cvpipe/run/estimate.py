@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cvpipe.imagery import ALIGNMENT_MARGIN_M
 from cvpipe.ledger import RunRecord
-from cvpipe.run.sharing import Ground
-from cvpipe.run.sites import SitePair
 
 #: Taken where no earlier run tells: Mpx of each epoch a second. A cautious figure for two processor cores; the first
 #: run on the machine at hand replaces it.
@@ -63,14 +65,19 @@ class Speed:
         return load.megapixels / self.mpx_per_s
 
 
-def load_of(ground: Ground, pair: SitePair, gsd_m: float, margin_m: float) -> Load:
-    """The load of ground that is looked at once, and of one of the pairs that share it."""
-    assert pair.before is not None, "ground is seen at two epochs"
-    assert pair.after is not None
-    gsds = [scene.gsd_m for epoch in (pair.before, pair.after) for scene in epoch.scenes]
-    wide = _window_m2(ground, max(margin_m, ALIGNMENT_MARGIN_M))
-    read = sum(wide / gsd**2 for gsd in gsds)
-    return Load(1, read / 1e6, _window_m2(ground, margin_m) / gsd_m**2 / 1e6)
+Length = TypeVar("Length", float, NDArray[np.float64])
+"""Of one piece of ground, or of many (N,)."""
+
+
+def to_read(width_m: Length, height_m: Length, gsds: Sequence[float], margin_m: float) -> Length:
+    """Mpx that are read of scenes with these ground pixels (m) for ground that is looked at once."""
+    wide = _window_m2(width_m, height_m, max(margin_m, ALIGNMENT_MARGIN_M))
+    return sum((wide / gsd**2 for gsd in gsds), 0 * wide) / 1e6
+
+
+def to_think(width_m: Length, height_m: Length, gsd_m: float, margin_m: float) -> Length:
+    """Mpx of it that a network with pixels of `gsd_m` sees."""
+    return _window_m2(width_m, height_m, margin_m) / gsd_m**2 / 1e6
 
 
 def speed_of(runs: Iterable[RunRecord], bundle_digest: str, device: str) -> Speed:
@@ -84,6 +91,6 @@ def speed_of(runs: Iterable[RunRecord], bundle_digest: str, device: str) -> Spee
     return Speed(mpx / seconds, f"measured in {len(told)} earlier runs")
 
 
-def _window_m2(ground: Ground, margin_m: float) -> float:
+def _window_m2(width_m: Length, height_m: Length, margin_m: float) -> Length:
     """Its area with a margin on each side, m²."""
-    return (ground.width_m + 2 * margin_m) * (ground.height_m + 2 * margin_m)
+    return (width_m + 2 * margin_m) * (height_m + 2 * margin_m)

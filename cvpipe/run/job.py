@@ -26,15 +26,17 @@ from cvpipe.imagery.opening import gdal_environment
 from cvpipe.imagery.remote import shown
 from cvpipe.ledger import Workspace
 from cvpipe.network.bundle import load_bundle
-from cvpipe.run.difference import PlannedPair, plan_opened
+from cvpipe.run.difference import plan_opened
 from cvpipe.run.engines import Answer, Engine, LocalEngine, Terms, on_cluster
 from cvpipe.run.epoch_rules import read_epoch_rules
 from cvpipe.run.journal import Journal
 from cvpipe.run.looking import LOOKS_NAME, Looking
-from cvpipe.run.order import Job, RunOptions
+from cvpipe.run.looks import Looks
+from cvpipe.run.order import SITES_AT_ONCE, Job, RunOptions
 from cvpipe.run.pairs import rounds
 from cvpipe.run.parts import lease_of, own_folder
 from cvpipe.run.patience import RETRY_AFTER_S, SET_ASIDE_NAME, Patience
+from cvpipe.run.planned import PlannedPair
 from cvpipe.run.planning import Choosing, Closings
 from cvpipe.run.remembering import remember
 from cvpipe.run.sites import SitePair
@@ -65,7 +67,7 @@ def plan(workspace: Workspace, options: RunOptions | None = None) -> list[Planne
     anything is compared (`plan_opened` tells of them).
     """
     with opened(workspace, options) as job:
-        return plan_opened(job).pairs
+        return list(plan_opened(job).pairs)
 
 
 @contextmanager
@@ -88,7 +90,7 @@ def opened(workspace: Workspace, options: RunOptions | None = None) -> Iterator[
         sites = sites if options.part is None else options.part.of(sites)
         notes = own_folder(workspace, options.part)
         stated = stated_epochs(options.before, options.after, scenes)
-        looks = Looking.opened(Journal(notes / LOOKS_NAME), network.gsd_m, settings.margin_m, stack)
+        looks = Looking.opened(Looks(notes / LOOKS_NAME), network.gsd_m, settings.margin_m, stack)
         terms = Terms(network.gsd_m, settings.margin_m, settings.light, rules)
         engine: Engine = (local := LocalEngine(network, terms, workspace.runs))
         if options.ray is not None:
@@ -112,7 +114,7 @@ def run_opened(job: Job, progress: Progress | None = None) -> RunSummary:
     """`run` on what was opened."""
     started, summary = time.monotonic(), RunSummary(sites=len(job.sites))
     try:
-        for sites in job.some_sites():
+        for sites in job.sites_at_once(SITES_AT_ONCE):
             for pairs in rounds(job, sites, summary):
                 _work_through(job, pairs, summary, progress)
             _settle(job, sites, summary)

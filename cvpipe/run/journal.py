@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,10 @@ class Journal:
     def get(self, key: str) -> Any:
         """The value that was put last; None where there is none."""
         return self._facts.get(key)
+
+    def values(self) -> Iterable[Any]:
+        """The values that were put last of all keys."""
+        return self._facts.values()
 
     def put(self, key: str, value: Any) -> None:
         """Keep a value, here and in the file."""

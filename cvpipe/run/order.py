@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -17,13 +17,17 @@ from cvpipe.run.engines import Engine, RayOptions
 from cvpipe.run.keys import Beginnings
 from cvpipe.run.parts import Part
 from cvpipe.run.patience import Patience
-from cvpipe.run.planning import Choosing, Closings
-from cvpipe.run.sites import SitePair, site_in_key
+from cvpipe.run.planning import Asked, Choosing, Closings
+from cvpipe.run.sharing import Scale
+from cvpipe.run.sites import SitePair, rest_of_key, site_in_key
 from cvpipe.settings import Runtime, WorkspaceSettings
 
 #: Sites that are planned, worked through and settled together: so many share their questions to the ledger, and no
 #: more plans are held at a time, however many sites there are.
 SITES_AT_ONCE = 1000
+
+#: Sites that are planned together before any is worked on, a multiple of those above.
+PLANNED_AT_ONCE = 20 * SITES_AT_ONCE
 
 
 @dataclass(frozen=True)
@@ -66,15 +70,20 @@ class Job:
     patience: Patience
     _sites_in_keys: Beginnings = field(default_factory=lambda: Beginnings(site_in_key), repr=False)
 
-    def expect(self, sites: Sequence[Site]) -> None:
-        """Make ready to be asked for the epochs and keys of some sites: many at once are cheaper."""
+    def expect_keys(self, sites: Sequence[Site]) -> None:
+        """Make ready to be asked for the keys of some sites: many at once are cheaper."""
         self._sites_in_keys.expect(sites)
-        self.choosing.expect(sites)
 
     def key(self, pair: SitePair) -> str:
         """The idempotency key of a pair in this run."""
         version = self.rules_version(pair.site)
         return pair.key(self.network.digest, version, self.settings.light, self._sites_in_keys)
+
+    def keys(self, site: Site, asked: Iterable[Asked]) -> tuple[str, ...]:
+        """The idempotency keys of what is asked of a site."""
+        same = self.network.digest, self.rules_version(site), self.settings.light
+        rests = (rest_of_key(one.kind, one.before, one.after, *same) for one in asked)
+        return tuple(self._sites_in_keys.key(site, rest) for rest in rests)
 
     def rules_version(self, site: Site) -> str:
         """The version of the rules by which a site is judged. Raises SettingsError."""
@@ -90,7 +99,13 @@ class Job:
         """Where the network runs, as the ledger notes it."""
         return self.engine.device
 
-    def some_sites(self) -> Iterator[Sequence[Site]]:
-        """The sites, `SITES_AT_ONCE` at a time."""
-        for start in range(0, len(self.sites), SITES_AT_ONCE):
-            yield self.sites[start : start + SITES_AT_ONCE]
+    @property
+    def scale(self) -> Scale:
+        """Sizes of what is read around sites."""
+        return Scale(self.network.gsd_m, self.settings.margin_m, self.network.tile_px)
+
+    def sites_at_once(self, count: int, sites: Sequence[Site] | None = None) -> Iterator[Sequence[Site]]:
+        """All sites, or some, so many at a time."""
+        sites = self.sites if sites is None else sites
+        for start in range(0, len(sites), count):
+            yield sites[start : start + count]

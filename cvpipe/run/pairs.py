@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from cvpipe.assess.rules import rules_of
 from cvpipe.domain import Site
 from cvpipe.errors import CvpipeError
+from cvpipe.ledger import Answered
 from cvpipe.run.epochs import Epochs
 from cvpipe.run.order import Job
-from cvpipe.run.planning import Answers, answers_of, remediation, watch
-from cvpipe.run.sharing import Ground, Scale, each_alone, grounds, shared
+from cvpipe.run.planning import Asked, by_site, demolition_seen, remediation, watch
+from cvpipe.run.sharing import shared
 from cvpipe.run.sites import SitePair
 from cvpipe.run.summary import Failure, RunSummary
 
@@ -20,7 +21,6 @@ LOG = logging.getLogger(__name__)
 
 def with_epochs(job: Job, sites: Sequence[Site], failures: list[Failure]) -> Iterator[tuple[Site, Epochs]]:
     """The sites whose rules can be read and whose epochs can be chosen; the others are failures."""
-    job.expect(sites)
     for site in sites:
         try:
             rules_of(site, job.rules)
@@ -36,30 +36,33 @@ def with_epochs(job: Job, sites: Sequence[Site], failures: list[Failure]) -> Ite
 
 def rounds(job: Job, sites: Sequence[Site], summary: RunSummary) -> Iterator[list[SitePair]]:
     """First the remediation pairs of these sites, then the watch pairs that follow from what they said."""
+    job.choosing.expect(sites)
     chosen = list(with_epochs(job, sites, summary.failures))
-    yield _pending(job, [pair for site, epochs in chosen for pair in remediation(site, epochs)], summary)
-    answers = answers_of(job.ledger, [site.code for site, _ in chosen])
-    yield _pending(job, [p for s, epochs in chosen for p in watch_of(job, s, epochs, answers.get(s.code, {}))], summary)
+    job.expect_keys([site for site, _ in chosen])
+    yield _pending(job, [asked.of(site) for site, epochs in chosen for asked in remediation(epochs)], summary)
+    given = by_site(job.ledger.answered([site.code for site, _ in chosen]))
+    watched = [asked.of(s) for s, epochs in chosen for asked in _watch_of(job, s, epochs, given.get(s.code, ()))]
+    yield _pending(job, watched, summary)
 
 
-def watch_of(
-    job: Job, site: Site, epochs: Epochs, answers: Answers, keys: Sequence[str] | None = None
-) -> list[SitePair]:
-    """The watch pairs of a site; none where a person stated the epochs. `keys` are those of its remediation pairs."""
-    if job.choosing.stated:
-        return []
-    if keys is None:
-        keys = [job.key(pair) for pair in remediation(site, epochs)]
-    return watch(site, epochs, keys, answers, job.closings.of(site))
+def _watch_of(job: Job, site: Site, epochs: Epochs, given: Sequence[Answered]) -> tuple[Asked, ...]:
+    """What a site is watched by; nothing where a person stated the epochs."""
+    closed = job.closings.of(site)
+    if job.choosing.stated or not (given or closed):
+        return ()
+    return watch(epochs, demolition_seen(job.keys(site, remediation(epochs)), given), closed)
 
 
 def _pending(job: Job, pairs: list[SitePair], summary: RunSummary) -> list[SitePair]:
     """Those pairs that have no assessment, with the ground they share; those that rest are listed as failures."""
-    keys = {job.key(pair): pair for pair in _shared(job, pairs)}
+    keys = {job.key(pair): pair for pair in pairs}
     known = job.ledger.known_keys(list(keys))
     summary.known += len(known)
+    if len(known) == len(keys):
+        return []
     out = []
-    for key, pair in keys.items():
+    for pair in _shared(job, list(keys.values())):
+        key = job.key(pair)
         if key in known:
             continue
         rest = job.patience.rest_of(key, pair.site.code)
@@ -72,15 +75,4 @@ def _pending(job: Job, pairs: list[SitePair], summary: RunSummary) -> list[SiteP
 
 def _shared(job: Job, pairs: list[SitePair]) -> list[SitePair]:
     """Known pairs are shared with as well, so that a run that goes on looks at the ground that was begun with."""
-    return pairs if job.settings.light != "none" else shared(pairs, _scale(job))
-
-
-def grounds_of(job: Job, pairs: Sequence[SitePair], asked: Container[int]) -> list[Ground]:
-    """The ground that a run looks at once, at least that of the pairs `asked` by number."""
-    if job.settings.light != "none":  # light is matched site by site
-        return each_alone(pairs)
-    return grounds(pairs, _scale(job), asked)
-
-
-def _scale(job: Job) -> Scale:
-    return Scale(job.network.gsd_m, job.settings.margin_m, job.network.tile_px)
+    return pairs if job.settings.light != "none" else shared(pairs, job.scale)

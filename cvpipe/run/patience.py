@@ -66,6 +66,11 @@ class Patience:
     tries_all: bool = False
     named: Collection[str] = ()
 
+    def set_aside_sites(self) -> frozenset[str]:
+        """Codes of the sites of which a unit may rest."""
+        kept = () if self.tries_all else self.journal.values()
+        return frozenset(plain["site_code"] for plain in kept if plain)
+
     def rest_of(self, key: str, site_code: str) -> SetAside | None:
         """Why a unit is not tried now; None for one that is."""
         if self.tries_all or site_code in self.named:

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 
 from cvpipe.assess.watching import closings, watch_start
-from cvpipe.domain import Outcome, Question, Scene, Site, SiteStatus, StatusMove, Verdict
-from cvpipe.ledger import Entry, Ledger
+from cvpipe.domain import Outcome, Question, Scene, Site, SiteStatus, StatusMove
+from cvpipe.ledger import Answered, Entry, Ledger
 from cvpipe.run.alike import AlikeSites
 from cvpipe.run.epoch_rules import EpochRules
-from cvpipe.run.epochs import Epochs, choose_epochs
+from cvpipe.run.epochs import Epoch, Epochs, choose_epochs
 from cvpipe.run.looking import Looking
 from cvpipe.run.nearby import Nearby
 from cvpipe.run.sites import PairKind, SitePair
 from cvpipe.run.stated import StatedEpochs
-
-Answers = Mapping[str, tuple[Verdict, ...]]
-"""Verdicts by the key of the assessment that gave them."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,6 @@ class Choosing:
         """Choose for those of some sites that are like each other, at once; `of` knows them then."""
         fresh = [site for site in sites if site.code not in self._chosen]
         if fresh and not self.stated:
-            self.looking.expect(fresh)
             self._chosen.update(self._alike.choices(fresh))
 
     def of(self, site: Site) -> Epochs:
@@ -69,6 +65,8 @@ class Closings:
     def of(self, site: Site) -> tuple[date, ...]:
         """The days on which a site was closed, in order."""
         moves = self._moves.get(site.code, [])
+        if not moves and site.status is not SiteStatus.CLOSED:
+            return ()
         came_in = moves[0].value.was if moves else site.status
         if came_in is not SiteStatus.CLOSED:
             return closings(site.status, date.min, moves)  # the day on which it came in is not asked
@@ -82,32 +80,51 @@ class Closings:
         return dict(found)
 
 
-def answers_of(ledger: Ledger, codes: Collection[str]) -> Mapping[str, Answers]:
-    """What has been answered of some sites, by site."""
-    found = defaultdict[str, dict[str, tuple[Verdict, ...]]](dict)
-    for given in ledger.given_verdicts(codes):
-        of_site = found[given.site_code]
-        of_site[given.assessment_key] = (*of_site.get(given.assessment_key, ()), given.verdict)
-    return dict(found)
+@dataclass(frozen=True)
+class Asked:
+    """What is asked of a site, or of many that are alike: a `SitePair` without its site.
+
+    No epochs where no two scenes show it. `reason` says why these.
+    """
+
+    kind: PairKind
+    before: Epoch | None
+    after: Epoch | None
+    reason: str
+
+    def of(self, site: Site) -> SitePair:
+        """The unit of work at a site."""
+        return SitePair(site, self.kind, self.before, self.after, self.reason)
 
 
-def remediation(site: Site, epochs: Epochs) -> list[SitePair]:
-    """The baseline against each later epoch; one pair without scenes where there are none."""
+def by_site(given: Iterable[Answered]) -> Mapping[str, list[Answered]]:
+    """What has been answered, by site."""
+    found = defaultdict[str, list[Answered]](list)
+    for one in given:
+        found[one.site_code].append(one)
+    return found
+
+
+def remediation(epochs: Epochs) -> tuple[Asked, ...]:
+    """The baseline against each later epoch; one without scenes where there are none."""
     if not epochs.pairs:
-        return [SitePair(site, PairKind.REMEDIATION, None, None, epochs.reason)]
-    return [SitePair(site, PairKind.REMEDIATION, p.before, p.after, p.reason) for p in epochs.pairs]
+        return (Asked(PairKind.REMEDIATION, None, None, epochs.reason),)
+    return tuple(Asked(PairKind.REMEDIATION, p.before, p.after, p.reason) for p in epochs.pairs)
 
 
-def watch(
-    site: Site, epochs: Epochs, keys: Sequence[str], answers: Answers, closed: Sequence[date] = ()
-) -> list[SitePair]:
+def demolition_seen(keys: Sequence[str], given: Iterable[Answered]) -> tuple[Outcome | None, ...]:
+    """What was seen of demolition at pairs with these keys; None where nothing was, or nothing could be."""
+    outcomes = {one.key: one.outcomes.get(Question.DEMOLITION) for one in given}
+    seen = (outcomes.get(key) for key in keys)
+    return tuple(None if outcome is Outcome.NOT_ASSESSABLE else outcome for outcome in seen)
+
+
+def watch(epochs: Epochs, demolition: Sequence[Outcome | None], closed: Sequence[date] = ()) -> tuple[Asked, ...]:
     """Each later epoch against the one since which the site is watched (`cvpipe.assess.watching`).
 
-    `keys` are those of the remediation pairs, in order; `closed` are the days on which people closed the site.
+    `demolition` is what was seen at the remediation pairs, in order; `closed` are the days on which people closed the
+    site.
     """
-    if not answers and not closed:
-        return []
-    demolition = [_demolition(answers.get(key, ())) for key, _ in zip(keys, epochs.pairs, strict=False)]
     by_day = {epoch.acquired: epoch for pair in epochs.pairs for epoch in (pair.before, pair.after)}
     usable = {pair.before.acquired for pair in epochs.pairs}
     usable |= {pair.after.acquired for pair, seen in zip(epochs.pairs, demolition, strict=False) if seen is not None}
@@ -118,11 +135,5 @@ def watch(
         start = watch_start(pair.after.acquired, usable=sorted(usable), complete=complete, closed=closed)
         if start is not None:
             reason = "first epoch that was seen demolished" if start == complete else "last usable epoch before closing"
-            found.append(SitePair(site, PairKind.WATCH, by_day[start], pair.after, reason))
-    return found
-
-
-def _demolition(verdicts: Sequence[Verdict]) -> Outcome | None:
-    """What was answered; None where nothing was."""
-    outcome = next((verdict.outcome for verdict in verdicts if verdict.question is Question.DEMOLITION), None)
-    return None if outcome is Outcome.NOT_ASSESSABLE else outcome
+            found.append(Asked(PairKind.WATCH, by_day[start], pair.after, reason))
+    return tuple(found)

@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import TypeVar
 
 import numpy as np
 import shapely
@@ -84,16 +86,14 @@ def shared(pairs: Sequence[SitePair], scale: Scale) -> list[SitePair]:
     return out
 
 
-def grounds(pairs: Sequence[SitePair], scale: Scale, asked: Container[int] | None = None) -> list[Ground]:
-    """The ground of all pairs that have any, each once; with `asked`, of the same scenes as one of these pairs only."""
+def grounds(pairs: Sequence[SitePair], scale: Scale) -> list[Ground]:
+    """The ground of all pairs that have any, each once."""
     alike = defaultdict[tuple[Identities, Identities], list[int]](list)
     for number, pair in enumerate(pairs):
         if pair.before is not None and pair.after is not None and not pair.site.geometry.is_empty:
             alike[pair.before.hashes, pair.after.hashes].append(number)
     found, known = list[Ground](), dict[tuple[str, ...], list[_Group]]()
     for numbers in alike.values():
-        if asked is not None and not any(number in asked for number in numbers):
-            continue
         sites = tuple(pairs[n].site.code for n in numbers)
         if sites not in known:  # other epochs of the same sites go together in the same way
             known[sites] = _groups([pairs[n].site for n in numbers], scale)
@@ -103,19 +103,15 @@ def grounds(pairs: Sequence[SitePair], scale: Scale, asked: Container[int] | Non
     return found
 
 
-def each_alone(pairs: Sequence[SitePair]) -> list[Ground]:
-    """The ground of pairs that share nothing."""
-    placed = [n for n, p in enumerate(pairs) if p.before and p.after and not p.site.geometry.is_empty]
-    boxes = _boxes([pairs[n].site for n in placed]).tolist() if placed else []
-    return [Ground((n,), box[2] - box[0], box[3] - box[1]) for n, box in zip(placed, boxes, strict=True)]
-
-
 def _groups(sites: Sequence[Site], scale: Scale) -> list[_Group]:
-    """Sites by their number; which go together does not hang on the order in which they come."""
-    table = _boxes(sites)
-    places, boxes = _along_curve(table, scale), [tuple(box) for box in table.tolist()]
+    """Sites by their number; which go together does not hang on the order in which they come.
+
+    `cvpipe.run.grouping` does the same for many lists of sites at once.
+    """
+    table = boxes_of(sites)
+    boxes = [tuple(box) for box in table.tolist()]
     open_, done, costs = list[_Group](), list[_Group](), _Costs(scale)
-    for number in sorted(range(len(sites)), key=lambda n: (places[n], sites[n].code)):
+    for number in in_order(sites, table, scale):
         box = boxes[number]
         alone = costs.of(box)
         best, joined, cost, saved = None, box, alone, 0.0
@@ -146,11 +142,16 @@ def _around(one: _Box, other: _Box) -> _Box:
     )
 
 
+def most_m(scale: Scale) -> float:
+    """The largest side of shared ground without its margin, m."""
+    return MOST_PX * scale.gsd_m - 2 * scale.margin_m
+
+
 class _Costs:
     """What looking at a box costs, in pixels of the network; each size is worked out once."""
 
     def __init__(self, scale: Scale) -> None:
-        self._scale, self._most_m = scale, MOST_PX * scale.gsd_m - 2 * scale.margin_m
+        self._scale, self._most_m = scale, most_m(scale)
         self._known: dict[tuple[int, int], float] = {}
 
     def is_too_large(self, box: _Box) -> bool:
@@ -168,13 +169,33 @@ class _Costs:
 
 def _cost(width: int, height: int, scale: Scale) -> float:
     """Of looking at so many pixels, in pixels of the network."""
-    tiles = tiles_of(width, height, scale.tile_px, scale.tile_px // OVERLAP_SHARE)
+    return cost_of(along(width, scale.tile_px) * along(height, scale.tile_px), width, height, scale)
+
+
+Size = TypeVar("Size", float, NDArray[np.float64])
+"""Of one box, or of many (N,)."""
+
+
+def cost_of(thought: Size, width: Size, height: Size, scale: Scale) -> Size:
+    """Of looking at boxes of so many pixels, in pixels of the network, which thinks about those `thought` of."""
     around = 2 * max(ALIGNMENT_MARGIN_M - scale.margin_m, 0) / scale.gsd_m
-    thought = len(tiles) * tiles[0].width * tiles[0].height
     return thought + ALIGNMENT_PX + READ_PX * (width + around) * (height + around)
 
 
-def _boxes(sites: Sequence[Site]) -> NDArray[np.float64]:
+@lru_cache(maxsize=10_000)
+def along(length: int, tile_px: int) -> int:
+    """Pixels of all tiles along a line of so many."""
+    tiles = tiles_of(length, 1, tile_px, tile_px // OVERLAP_SHARE)
+    return len(tiles) * tiles[0].width
+
+
+def in_order(sites: Sequence[Site], boxes: NDArray[np.float64], scale: Scale) -> list[int]:
+    """The numbers of sites in these boxes in the order in which they are put together."""
+    places = _along_curve(boxes, scale)
+    return sorted(range(len(sites)), key=lambda n: (places[n], sites[n].code))
+
+
+def boxes_of(sites: Sequence[Site]) -> NDArray[np.float64]:
     """The sites' bounding boxes (N, 4) in metres on one plane, from the middle parallel of them all."""
     bounds = shapely.bounds(np.array([*(site.geometry for site in sites), None], object)[:-1])
     middle = (bounds[:, 1].min() + bounds[:, 3].max()) / 2
@@ -202,4 +223,16 @@ def _spread(numbers: NDArray[np.int64]) -> NDArray[np.uint64]:
     return (found | found << np.uint64(1)) & np.uint64(0x5555555555555555)
 
 
-__all__ = ["MOST_PX", "Ground", "Scale", "each_alone", "grounds", "shared"]
+__all__ = [
+    "MOST_OPEN",
+    "MOST_PX",
+    "Ground",
+    "Scale",
+    "along",
+    "boxes_of",
+    "cost_of",
+    "grounds",
+    "in_order",
+    "most_m",
+    "shared",
+]

@@ -127,10 +127,8 @@ class SitePair:
 
         `sites` spares hashing the site again for each of its pairs.
         """
-        epochs = [epoch.identity if epoch else None for epoch in (self.before, self.after)]
-        return (sites or Beginnings(site_in_key)).key(
-            self.site, _rest_of_key(self.kind, *epochs, network_digest, rules_version, light)
-        )
+        rest = rest_of_key(self.kind, self.before, self.after, network_digest, rules_version, light)
+        return (sites or Beginnings(site_in_key)).key(self.site, rest)
 
 
 def site_in_key(site: Site, outline: str) -> str:
@@ -142,11 +140,18 @@ def site_in_key(site: Site, outline: str) -> str:
     return f'[{as_json(site.code)}, "{outline}", {as_json(site.buffer_m)}, {retained}, [{areas}]'
 
 
+def rest_of_key(
+    kind: PairKind, before: Epoch | None, after: Epoch | None, digest: str, rules_version: str, light: Light
+) -> str:
+    """How an idempotency key ends: all that is the same for other sites with these epochs."""
+    identities = (epoch.identity if epoch else None for epoch in (before, after))
+    return _rest_of_key(kind, *identities, digest, rules_version, light)
+
+
 @lru_cache(maxsize=10_000)
 def _rest_of_key(
     kind: PairKind, before: Identity | None, after: Identity | None, digest: str, rules_version: str, light: Light
 ) -> str:
-    """The same for all sites with these epochs."""
     content: list[Any] = [kind, [before, after], digest, rules_version]
     if light != "none":  # what was assessed before there was a choice keeps its key
         content.append(light)

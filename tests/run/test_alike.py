@@ -20,8 +20,8 @@ from cvpipe.domain import Plan, Reason, Scene, Site
 from cvpipe.imagery import Quality
 from cvpipe.run.alike import AlikeSites
 from cvpipe.run.epoch_rules import EpochRules
-from cvpipe.run.journal import Journal
 from cvpipe.run.looking import Looking
+from cvpipe.run.looks import Looks
 from cvpipe.run.planning import Choosing, remediation
 from cvpipe.run.stated import StatedEpochs
 
@@ -69,7 +69,7 @@ def looking(folder: Path, stack: ExitStack, monkeypatch: pytest.MonkeyPatch, see
         return quality(random.Random(f"{seed} {site.code} {[scene.content_hash for scene in shown]}"))
 
     monkeypatch.setattr(Looking, "_read", seen)
-    return Looking.opened(Journal(folder / "looks.jsonl"), 0.5, 15.0, stack)
+    return Looking.opened(Looks(folder / "looks.sqlite"), 0.5, 15.0, stack)
 
 
 @pytest.mark.parametrize("seed", range(40))
@@ -131,7 +131,7 @@ def test_a_key_is_the_digest_of_what_it_hangs_on(seed: int, tmp_path: Path, monk
     )
     with ExitStack() as stack:
         epochs = Choosing(shown, RULES, looking(tmp_path, stack, monkeypatch, seed), StatedEpochs()).of(site)
-    for pair in remediation(site, epochs):
+    for pair in (asked.of(site) for asked in remediation(epochs)):
         hashes = [sorted(scene.content_hash for scene in epoch.scenes) for epoch in (pair.before, pair.after) if epoch]
         named = [some[0] if len(some) == 1 else some for some in hashes]
         content: list[object] = [

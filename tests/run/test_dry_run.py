@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from cvpipe.cli import app, console
-from cvpipe.domain import Plan
+from cvpipe.domain import Outcome, Plan, Question
 from cvpipe.imagery import describe
-from cvpipe.ledger import AssessmentRecord, Workspace
+from cvpipe.ledger import Answered, Workspace
 from cvpipe.run import Why, plan, run
 from cvpipe.run.difference import why
 from cvpipe.run.epochs import Epoch
-from cvpipe.run.sites import PairKind, SitePair
+from cvpipe.run.planning import Asked
+from cvpipe.run.sites import PairKind
 from tests.detect.networks import PaintedNetwork
 from tests.ledger import samples
 from tests.run.conftest import SITES, scenes
@@ -54,16 +55,14 @@ def test_a_plan_says_what_is_new(workspace: Workspace, network: PaintedNetwork) 
 )
 def test_rules_count_for_the_bundle_at_hand(bundle: str, rules: str, expected: Why) -> None:
     """That another bundle was once asked under these rules does not make the site a changed one."""
-    pair = SitePair(
-        samples.site("A"),
-        PairKind.REMEDIATION,
-        Epoch((samples.scene("h2015", date(2015, 10, 1)),)),
-        Epoch((samples.scene("h2017", date(2017, 7, 1)),)),
-    )
-    plain = samples.assessment("A", "key")
-    made = [replace(plain, bundle_digest=b, rules_version=r) for b, r in (("one", "own"), ("two", "other"))]
-    records = [AssessmentRecord(1, 1, None, None, datetime(2026, 1, 1, tzinfo=UTC), one) for one in made]
-    assert why(pair, records, bundle, rules) is expected
+    epochs = Epoch((samples.scene("h2015", date(2015, 10, 1)),)), Epoch((samples.scene("h2017", date(2017, 7, 1)),))
+    asked = Asked(PairKind.REMEDIATION, *epochs, "")
+    outcomes = {Question.DEMOLITION: Outcome.NONE}
+    given = [
+        Answered("A", f"key of {made_by}", "h2015", "h2017", (), (), made_by, rules_then, outcomes)
+        for made_by, rules_then in (("one", "own"), ("two", "other"))
+    ]
+    assert why(asked, given, bundle, rules) is expected
 
 
 def test_a_new_scene_is_why(workspace: Workspace, tmp_path: Path) -> None:

@@ -7,13 +7,10 @@ from datetime import UTC, date, datetime
 import pytest
 from shapely.geometry import Point, box
 
-from cvpipe.domain import Scene, Site
+from cvpipe.domain import Scene
 from cvpipe.ledger import RunRecord
-from cvpipe.run.epochs import Epoch
-from cvpipe.run.estimate import DEFAULT_MPX_PER_S, NOTHING, Load, load_of, speed_of
+from cvpipe.run.estimate import DEFAULT_MPX_PER_S, NOTHING, Load, speed_of, to_read, to_think
 from cvpipe.run.nearby import Nearby
-from cvpipe.run.sharing import Scale, grounds
-from cvpipe.run.sites import PairKind, SitePair
 
 #: 0.001 degrees at the equator are some 111 m.
 STEP = 0.001
@@ -31,16 +28,11 @@ def ran(digest: str, device: str, kilopixels: int, milliseconds: int) -> RunReco
 
 
 def test_a_load_counts_both_epochs_read_and_the_ground_once() -> None:
-    site = Site("A", box(0, 0, STEP, STEP))
-    pair = SitePair(site, PairKind.REMEDIATION, Epoch((scene("b", 0, 0.5),)), Epoch((scene("a", 0, 1.0),)))
-    (ground,) = grounds([pair], Scale(0.5, 15.0, 512))
-    load = load_of(ground, pair, gsd_m=0.5, margin_m=15.0)
-    assert load.units == 1
-    assert load.megapixels == pytest.approx(140 * 140 / 0.25 / 1e6, rel=0.02)
-    assert load.read_megapixels == pytest.approx((230 * 230 * 4 + 230 * 230) / 1e6, rel=0.02)
-    assert load.megabytes == pytest.approx(3 * load.read_megapixels)
-    assert sum([load, load], NOTHING).units == 2
-    assert grounds([SitePair(site, PairKind.REMEDIATION, None, None)], Scale(0.5, 15.0, 512)) == []
+    read = to_read(110.0, 110.0, [0.5, 1.0], margin_m=15.0)
+    assert read == pytest.approx((230 * 230 * 4 + 230 * 230) / 1e6)
+    assert to_think(110.0, 110.0, 0.5, 15.0) == pytest.approx(140 * 140 / 0.25 / 1e6)
+    assert Load(1, read).megabytes == pytest.approx(3 * read)
+    assert sum([Load(1), Load(1)], NOTHING).units == 2
 
 
 def test_speed_is_that_of_runs_alike_and_a_default_says_so() -> None:

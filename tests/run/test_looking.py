@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
@@ -11,11 +12,11 @@ import numpy as np
 import pytest
 
 from cvpipe.domain import Plan, Question, Reason, Site
-from cvpipe.imagery import SceneReader, describe
+from cvpipe.imagery import Quality, SceneReader, describe
 from cvpipe.ledger import Workspace
 from cvpipe.run import plan, run
-from cvpipe.run.journal import Journal
 from cvpipe.run.looking import LOOKS_NAME, Looking
+from cvpipe.run.looks import Looks
 from tests.detect.conftest import RED, Pixels, chequers, write_geotiff
 from tests.detect.networks import PaintedNetwork
 from tests.ledger.commands import run_command
@@ -77,11 +78,11 @@ def test_nothing_is_looked_at_twice(clouded: Workspace, monkeypatch: pytest.Monk
 def test_what_was_kept_is_what_was_seen(clouded: Workspace, tmp_path: Path) -> None:
     with clouded.ledger() as ledger:
         scenes = ledger.scenes()
-    journal = tmp_path / "looks.jsonl"
+    journal = tmp_path / "looks.sqlite"
     with ExitStack() as stack:
         for scene in scenes:
-            fresh = Looking.opened(Journal(journal), 0.5, 15.0, stack).at(SITE)((scene,))
-            again = Looking.opened(Journal(journal), 0.5, 15.0, stack).at(SITE)((scene,))
+            fresh = Looking.opened(Looks(journal), 0.5, 15.0, stack).at(SITE)((scene,))
+            again = Looking.opened(Looks(journal), 0.5, 15.0, stack).at(SITE)((scene,))
             assert fresh is not None
             assert repr(again) == repr(fresh), "or the next run chooses by other figures"  # repr: NaN is no NaN
 
@@ -138,3 +139,30 @@ def test_the_bundle_is_loaded_once(
     monkeypatch.setattr("cvpipe.run.job.load_bundle", load)
     assert run_command(monkeypatch, capsys, "run", "--workspace", clouded.folder).code == 0
     assert len(loaded) == 1
+
+
+@pytest.mark.parametrize("harm", ["damaged", "no folder", "of another"])
+def test_looks_that_cannot_be_kept_last_for_the_run(tmp_path: Path, harm: str) -> None:
+    """They are a saving of time: nothing fails for them, and a damaged file is begun anew."""
+    path = tmp_path / "runs" / LOOKS_NAME
+    if harm == "no folder":
+        path.parent.write_text("a file")
+    elif harm == "damaged":
+        path.parent.mkdir()
+        path.write_bytes(b"no database at all" * 100)
+    else:
+        with sqlite3.connect(path.parent.with_suffix(".other")) as other:
+            other.execute("CREATE TABLE looks (something)")
+        path.parent.mkdir()
+        path.parent.with_suffix(".other").rename(path)
+        other.close()
+    seen = Quality(1.0, 0.123456, 0.0, 0.0, 0.0, 0.0, float("nan"), 1.0, (Reason.CLOUD, Reason.BLURRED))
+    looks = Looks(path)
+    assert looks.of(b"A", "scene") is None
+    kept = looks.put(b"A", "scene", seen)
+    assert kept.cloud_share == 0.1235
+    assert repr(looks.of(b"A", "scene")) == repr(kept)
+    looks.close()
+    again = Looks(path)
+    assert repr(again.of(b"A", "scene")) == repr(kept if harm == "damaged" else None)
+    again.close()
