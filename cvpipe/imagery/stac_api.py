@@ -44,6 +44,12 @@ def items_found(address: str, query: Query) -> list[Any]:
             where=remote.shown(address),
             remedy="Check its address and its collections." if error.is_final else "Try again later.",
         ) from error
+    except PystacClientWarning as error:  # it raises some of its warnings
+        raise SceneError(
+            f"the API has no search ({error})",
+            where=remote.shown(address),
+            remedy="Name one that has, or a catalogue in files.",
+        ) from error
 
 
 class _PatientIO(StacApiIO):

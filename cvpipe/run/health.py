@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import rasterio
@@ -17,10 +18,14 @@ import torch
 
 import cvpipe
 from cvpipe.errors import CvpipeError
+from cvpipe.geo import Bounds
+from cvpipe.imagery.remote import shown
 from cvpipe.ledger import Workspace
 from cvpipe.network.bundle import check_golden, find_bundle, load_bundle, models_dirs
 from cvpipe.network.processor import has_fast_bf16, pick_device
 from cvpipe.network.vision_ops import declare_missing_ops
+from cvpipe.run.watching import reached, watched_places
+from cvpipe.settings import WatchedPlace
 
 #: Libraries whose version is worth a line: results or file formats hang on them.
 LIBRARIES = (
@@ -64,6 +69,7 @@ def examine(folder: Path, model: str | None = None) -> Iterator[Check]:
     yield from (_python(), _libraries(), _opencv(), _torchvision(), _gdal(), _device(), _disk(folder))
     workspace = _workspace(folder)
     yield workspace
+    yield from _watched(folder, workspace)
     yield _bundle(model or _model_of(folder, workspace))
 
 
@@ -156,6 +162,22 @@ def _workspace_found(folder: Path) -> Check:
         remedy = "Put it back, or add it from its new place with `cvpipe scenes add`."
         return Check("workspace", Health.WARNING, f"{found}; {len(gone)} scene files are missing: {gone[0]}", remedy)
     return Check("workspace", Health.GOOD, found)
+
+
+def _watched(folder: Path, workspace: Check) -> Iterator[Check]:
+    """One check for each place in which new scenes are looked for."""
+    if workspace.health is Health.PROBLEM or not Workspace(folder).settings_path.exists():
+        return
+    opened = Workspace.open(folder)
+    with opened.ledger() as ledger:
+        bounds = ledger.bounds_of_sites()
+    for place in watched_places(opened):
+        yield _tried("watched", partial(_reached, place, bounds))
+
+
+def _reached(place: WatchedPlace, bounds: Bounds | None) -> Check:
+    named = shown(place if isinstance(place, str) else place.stac)
+    return Check("watched", Health.GOOD, f"{named}: {reached(place, bounds)}")
 
 
 def _model_of(folder: Path, workspace: Check) -> str | None:

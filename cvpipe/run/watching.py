@@ -16,10 +16,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cvpipe.errors import CvpipeError, LedgerError, SceneError, SettingsError
+from cvpipe.geo import Bounds
 from cvpipe.imagery import describe
 from cvpipe.imagery.places import Found, Stamp, listed, stamp_of
 from cvpipe.imagery.remote import is_remote, shown
-from cvpipe.imagery.stac import acquired
+from cvpipe.imagery.stac import Query, acquired, items_at
 from cvpipe.ledger import Ledger, Workspace
 from cvpipe.run.catalogues import Catalogue, Trouble, today
 from cvpipe.run.journal import Journal
@@ -74,6 +75,15 @@ def watched_places(workspace: Workspace) -> list[WatchedPlace]:
         place if isinstance(place, StacSettings) or is_remote(place) else str((workspace.folder / place).resolve())
         for place in stated
     ]
+
+
+def reached(place: WatchedPlace, bounds: Bounds | None) -> str:
+    """What there is in a place that `watch` names, in a few words. Raises CvpipeError where it cannot be looked at."""
+    place = _place(place)
+    if isinstance(place, str):
+        return f"{len(listed(place))} rasters"
+    asked = Query(place.collections, bounds, place.since, limit=1)
+    return "answers" if next(items_at(place.stac, asked), None) else "answers, and has nothing on the sites"
 
 
 def look_for_scenes(

@@ -16,6 +16,7 @@ from cvpipe.errors import SettingsError
 from cvpipe.imagery import remote
 from cvpipe.ledger import Workspace
 from cvpipe.run import catalogues, watching
+from cvpipe.run.health import Health, examine
 from cvpipe.run.schedule import play_round
 from cvpipe.run.watching import Sighted, look_for_scenes
 from cvpipe.settings import StacSettings, WorkspaceSettings, parse_settings
@@ -315,6 +316,30 @@ def test_the_command_watches_an_api(
     assert (told.code, f"added {api.address}/a.tif" in told.stdout) == (0, True), told.stderr
     assert "secret" not in told.stdout + told.stderr
     assert "secret" not in (workspace.runs / watching.WATCHED_NAME).read_text(encoding="utf-8")
+
+
+def test_the_doctor_looks_at_each_place(workspace: Workspace, tmp_path: Path, api: FileServer, items: Items) -> None:
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    put(folder, "a"), put(folder, "b")
+    items += [item("a", TODAY), item("b", TODAY)]
+    places = ["../incoming", "../away", f"{api.address}/stac", f"{{stac: '{api.address}/nothing'}}"]
+    text = workspace.settings_path.read_text(encoding="utf-8")
+    workspace.settings_path.write_text(text.replace("watch: []", f"watch: [{', '.join(places)}]"), encoding="utf-8")
+    found = [check for check in examine(workspace.folder) if check.name == "watched"]
+    assert [(check.health, check.found) for check in found] == [
+        (Health.GOOD, f"{folder}: 2 rasters"),
+        (Health.PROBLEM, f"{tmp_path / 'away'}: no such folder"),
+        (Health.GOOD, f"{api.address}/stac: answers"),
+        (Health.PROBLEM, f"{api.address}/nothing: cannot be read (HTTP 404 Not Found)"),
+    ]
+
+
+def test_an_api_without_a_search_is_told(workspace: Workspace, tmp_path: Path, api: FileServer) -> None:
+    landing = {"type": "Catalog", "stac_version": "1.0.0", "id": "api", "description": "api", "links": []}
+    (tmp_path / "bare.json").write_text(json.dumps({**landing, "conformsTo": []}))
+    (refused,) = look_for_scenes(workspace, [f"{api.address}/bare.json"]).refused
+    assert refused.reason.startswith("the API has no search (")
 
 
 def test_what_is_wrong_in_the_settings_is_named() -> None:
