@@ -1,6 +1,7 @@
 """What we see: scenes described, read onto any grid, aligned to each other, judged, and cut into pictures.
 
 opening, bands, collar, warping   a raster's place, its colours, its empty rim, and the way from grid to grid
+sampling, resampling   the kernel as filters and cells, and pixels read with it along that way
 remote       rasters behind https:// and s3:// addresses: settings, bytes, and reads that are tried again
 stac         scenes as STAC items, and scenes out of other people's items, collections and APIs
 scenes       a file or an address → its facts for the catalogue

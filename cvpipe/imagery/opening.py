@@ -10,9 +10,10 @@ import re
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyproj
@@ -81,7 +82,16 @@ logging.getLogger("rasterio._err").setLevel(logging.CRITICAL)
 
 def gdal_environment() -> rasterio.Env:
     """Context in which rasters are opened and read."""
-    return rasterio.Env(**GDAL_SETTINGS, **remote.HTTP_SETTINGS, **remote.endpoint_settings())
+    return rasterio.Env(**_settings())
+
+
+def _settings() -> dict[str, Any]:
+    return {**GDAL_SETTINGS, **remote.HTTP_SETTINGS, **remote.endpoint_settings()}
+
+
+def _is_set() -> bool:
+    """Whether this thread is in that context already: to enter it takes as long as to read a small picture."""
+    return bool(rasterio.env.hasenv() and _settings().items() <= rasterio.env.getenv().items())
 
 
 def open_raster(path: Path | str) -> rasterio.DatasetReader:
@@ -106,7 +116,7 @@ def open_raster(path: Path | str) -> rasterio.DatasetReader:
 def reading_from(path: Path | str) -> Iterator[None]:
     """Turn what GDAL says while `path` is read, its pixels or its header, into a SceneError."""
     try:
-        with gdal_environment():
+        with nullcontext() if _is_set() else gdal_environment():
             yield
     except (*remote.GDAL_ERRORS, MemoryError) as error:
         cause = _one_line(error.__cause__ or error)

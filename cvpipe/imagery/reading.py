@@ -23,6 +23,8 @@ from cvpipe.imagery import bands as band_rules
 from cvpipe.imagery import opening, stac, warping
 from cvpipe.imagery.bands import Bands, StoredValues, Stretch
 from cvpipe.imagery.collar import COLLAR_BLACK, COLLAR_SHARE, in_collar, scene_collar
+from cvpipe.imagery.resampling import SQUARE_PX, resample, resample_valid
+from cvpipe.imagery.sampling import Sampling, sampling
 
 #: Two lattices are the same where they differ nowhere by more than this (pixels): a tenth of what alignment resolves.
 SAME_LATTICE_PX = 0.01
@@ -248,29 +250,27 @@ class SceneReader:
         return planes
 
     def _warped(self, grid: Grid) -> _Planes:
+        net = warping.control_net(grid, self.grid)
+        samplings = self._samplings(net.scale)
+        side = _block_side(net.scale, samplings)
+        if max(grid.shape) <= side:
+            return self._warped_block(net, *samplings) or _Planes.empty(grid.shape, has_infrared=self.has_nir)
         planes = _Planes.empty(grid.shape, has_infrared=self.has_nir)
-        for window in windows(grid.width, grid.height, self._block_side(grid), 0):
+        for window in windows(grid.width, grid.height, side, 0):
             inside = Window(
                 window.col,
                 window.row,
                 min(window.width, grid.width - window.col),
                 min(window.height, grid.height - window.row),
             )
-            block = self._warped_block(grid.window(inside))
+            net = warping.control_net(grid.window(inside), self.grid)
+            block = self._warped_block(net, *self._samplings(net.scale))
             if block is not None:
                 planes.set(inside.slices, block)
         return planes
 
-    def _block_side(self, grid: Grid) -> int:
-        """Side of the blocks of a warped read, smaller where there are many source pixels to one of the grid."""
-        scale = warping.control_net(grid, self.grid).scale
-        read = max(s / axis.reduced for s, axis in zip(scale, self._samplings(scale), strict=True))
-        return max(min(WARP_BLOCK_PX, int(WARP_SOURCE_PX / max(read, 1))), warping.SQUARE_PX)
-
-    def _warped_block(self, grid: Grid) -> _Planes | None:
-        """One block through the control net; None where it does not touch the raster."""
-        net = warping.control_net(grid, self.grid)
-        across, down = self._samplings(net.scale)
+    def _warped_block(self, net: warping.ControlNet, across: Sampling, down: Sampling) -> _Planes | None:
+        """One block through its control net; None where it does not touch the raster."""
         left, top, right, bottom = net.bounds
         x0, x1 = across.span(left, right, self.grid.width)
         y0, y1 = down.span(top, bottom, self.grid.height)
@@ -279,18 +279,22 @@ class SceneReader:
         shape = math.ceil((y1 - y0) / down.reduced), math.ceil((x1 - x0) / across.reduced)
         resampling = Resampling.average if shape != (y1 - y0, x1 - x0) else Resampling.nearest
         source = self._source(rasterio.windows.Window(x0, y0, x1 - x0, y1 - y0), shape, resampling)
-        x, y = net.maps((x0, y0), ((x1 - x0) / shape[1], (y1 - y0) / shape[0]))
-        pixels = warping.resample(source.pixels, x, y, across, down)
-        infrared = None if source.infrared is None else warping.resample(source.infrared, x, y, across, down)
-        return _Planes(pixels, warping.resample_valid(source.valid, x, y, across, down), infrared)
+        x, y = net.coordinates((x0, y0), ((x1 - x0) / shape[1], (y1 - y0) / shape[0]))
+        pixels = resample(source.pixels, x, y, across, down)
+        infrared = None if source.infrared is None else resample(source.infrared, x, y, across, down)
+        return _Planes(pixels, resample_valid(source.valid, x, y, across, down), infrared)
 
-    def _samplings(self, scale: tuple[float, float]) -> tuple[warping.Sampling, warping.Sampling]:
+    def _samplings(self, scale: tuple[float, float]) -> tuple[Sampling, Sampling]:
         """How the warp samples along the source's x and y; of the overviews the coarsest that is not too coarse."""
-        with opening.reading_from(self.path):
-            overviews: list[int] = self._dataset.overviews(self._bands.indexes[0])
-        overview = max((factor for factor in overviews if factor <= min(scale) * OVERVIEW_SLACK), default=1)
-        across, down = (warping.sampling(s, overview) for s in scale)
+        fitting = (factor for factor in self._overviews if factor <= min(scale) * OVERVIEW_SLACK)
+        overview = max(fitting, default=1)
+        across, down = (sampling(s, overview) for s in scale)
         return across, down
+
+    @cached_property
+    def _overviews(self) -> list[int]:
+        with opening.reading_from(self.path):
+            return list(self._dataset.overviews(self._bands.indexes[0]))
 
     def _source(self, window: rasterio.windows.Window, shape: tuple[int, int], resampling: Resampling) -> _Planes:
         """A window of the raster, resampled to `shape` by GDAL."""
@@ -345,9 +349,12 @@ class SceneReader:
         return scene_collar(values[: len(self._bands.indexes)])
 
     def _collar_in(self, pixels: NDArray[np.uint8], grid: Grid) -> NDArray[np.bool_]:
-        limits = np.zeros(3, np.uint8), np.full(3, COLLAR_BLACK, np.uint8)
-        black = np.asarray(cv2.inRange(pixels, *limits), np.uint8)
-        if cv2.countNonZero(black) < COLLAR_SHARE * black.size or not self._collar.any():
+        least = COLLAR_SHARE * pixels.shape[0] * pixels.shape[1]
+        _, dark = cv2.threshold(pixels.reshape(len(pixels), -1), COLLAR_BLACK, 1, cv2.THRESH_BINARY_INV)
+        if cv2.countNonZero(dark) < 3 * least:  # single values: three times as fast as whole pixels
+            return np.zeros(grid.shape, bool)
+        black = np.asarray(cv2.inRange(pixels, np.zeros(3, np.uint8), np.full(3, COLLAR_BLACK, np.uint8)), np.uint8)
+        if cv2.countNonZero(black) < least or not self._collar.any():
             return np.zeros(grid.shape, bool)
         return in_collar(black > 0, grid, self._collar, self.grid)
 
@@ -357,6 +364,12 @@ def _finite(values: StoredValues) -> NDArray[np.bool_]:
     if values.dtype.kind in "ui":
         return np.ones(values.shape[1:], bool)
     return np.asarray(np.isfinite(values).all(axis=0))
+
+
+def _block_side(scale: tuple[float, float], samplings: tuple[Sampling, Sampling]) -> int:
+    """Side of the blocks of a warped read, smaller where there are many source pixels to one of the grid."""
+    read = max(s / axis.reduced for s, axis in zip(scale, samplings, strict=True))
+    return max(min(WARP_BLOCK_PX, int(WARP_SOURCE_PX / max(read, 1))), SQUARE_PX // 2)
 
 
 def _whole_pixels(offset: float, scale: float, length: int) -> tuple[int, int]:

@@ -24,8 +24,9 @@ from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 
 from cvpipe.geo import WGS84, Grid, transformer
-from cvpipe.imagery import warping
+from cvpipe.imagery import resampling, warping
 from cvpipe.imagery.reading import Patch, SceneReader
+from cvpipe.imagery.sampling import sampling
 
 from .conftest import BEIJING, BURGUNDY, JAVA, WriteRaster
 
@@ -44,28 +45,20 @@ WAYS = [
     ("EPSG:32750", "EPSG:32650", JAVA),
 ]
 
-#: Sizes of a target pixel as multiples of the source's: through all the ways of `warping.sampling`.
+#: Sizes of a target pixel as multiples of the source's: through all the ways of `sampling`.
 SCALES = (0.7, 0.9, 1.0, 1.1, 1.25, 1.6, 1.99, 2.0, 2.5, 3.0, 4.0)
 
-#: Real pictures with a georeference, and a CRS to warp them to.
+#: Real pictures with a georeference, a CRS to warp them to, and the grey levels by which they may be off, of which
+#: rounding alone makes 0.35. Drones' and sharpened ones have no blur from pixel to pixel.
 REAL = {
-    "eval/fotbcd_public/geotiff/binary_train_13825_after.tif": "EPSG:32631",
-    "eval/fotbcd_public/geotiff/binary_train_17870_after.tif": "EPSG:3857",
-    "eval/fotbcd_public/geotiff/binary_train_4572_before.tif": "EPSG:32631",
-    "georef/kampala/OAM-309606-261636-19.tif": "EPSG:32636",
-    "georef/kampala/OAM-619213-523272-20.tif": "EPSG:3857",
-    "georef/naip_nd/m_4709963_se_14_1_20150926.tif": "EPSG:4326",
-    "georef/misc/riotiler_pix4d.tif": "EPSG:32650",
-    "georef/misc/riotiler_colorado_hro_2014.tif": "EPSG:3857",
-}
-
-#: Pictures without any blur from pixel to pixel, of drones and sharpened: the linear interpolation between cells shows
-#: there, above all where every target pixel lies in the same place between two of them.
-WITHOUT_BLUR = {
-    "georef/kampala/OAM-309606-261636-19.tif": 1.2,
-    "georef/kampala/OAM-619213-523272-20.tif": 1.2,
-    "georef/misc/riotiler_colorado_hro_2014.tif": 1.5,
-    "georef/misc/riotiler_pix4d.tif": 3.2,
+    "eval/fotbcd_public/geotiff/binary_train_13825_after.tif": ("EPSG:32631", 0.5),
+    "eval/fotbcd_public/geotiff/binary_train_17870_after.tif": ("EPSG:3857", 0.45),
+    "eval/fotbcd_public/geotiff/binary_train_4572_before.tif": ("EPSG:32631", 0.4),
+    "georef/kampala/OAM-309606-261636-19.tif": ("EPSG:32636", 0.7),
+    "georef/kampala/OAM-619213-523272-20.tif": ("EPSG:3857", 0.8),
+    "georef/naip_nd/m_4709963_se_14_1_20150926.tif": ("EPSG:4326", 0.55),
+    "georef/misc/riotiler_pix4d.tif": ("EPSG:32650", 0.65),
+    "georef/misc/riotiler_colorado_hro_2014.tif": ("EPSG:3857", 0.6),
 }
 
 
@@ -131,38 +124,75 @@ def test_turned(write_raster: WriteRaster, degrees: float, scale: float) -> None
 def test_real_pictures(shared_pictures: Path, tmp_path: Path, name: str) -> None:
     path = tmp_path / "without_overviews.tif"
     rasterio.shutil.copy(shared_pictures.parent / name, path, driver="GTiff")
-    told = {}
+    (crs, limit), told = REAL[name], {}
     with SceneReader(path) as reader:
         for scale in SCALES:
-            grid = inner_grid(path, REAL[name], scale)
+            grid = inner_grid(path, crs, scale)
             ours = reader.read(grid)
             assert ours.valid.mean() > 0.5
             told[scale] = round(difference(ours, by_gdal(path, grid)), 2)
-    assert max(told.values()) < WITHOUT_BLUR.get(name, GREY_LEVEL), told
+        turned = inner_grid(path, crs, 1.0, degrees=30, share=0.5)
+        assert difference(reader.read(turned), by_gdal(path, turned, XSCALE=1, YSCALE=1)) < GREY_LEVEL
+    assert max(told.values()) < limit, told
+
+
+@pytest.mark.parametrize("shift", [(0.25, 0.25), (0.5, 0.5), (0.27, 0.4), (0.0, 0.75)])
+@pytest.mark.parametrize("scale", [1.0, 1.2, 1.5, 2.2])
+def test_without_any_blur(write_raster: WriteRaster, shift: tuple[float, float], scale: float) -> None:
+    """White noise, all of it in one place between the source's pixels: nothing is harder to interpolate."""
+    noise = np.random.default_rng(5).normal(128, 30, (3, SIZE, SIZE))
+    path = write_raster(
+        noise.clip(0, 255).astype(np.uint8), crs="EPSG:32650", transform=placed("EPSG:32650", BEIJING, 0.5)
+    )
+    with SceneReader(path) as reader:
+        place = reader.grid.transform * Affine.translation(20 + shift[0], 20 + shift[1]) * Affine.scale(scale)
+        grid = Grid(reader.grid.crs, place * Affine.rotation(0.01), 250, 250)
+        assert difference(reader.read(grid), by_gdal(path, grid, XSCALE=1 / scale, YSCALE=1 / scale)) < GREY_LEVEL
+
+
+def test_squares_join_without_a_seam(write_raster: WriteRaster, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A target of many squares, smooth ones beside rough ones, is that of one square to within two grey levels."""
+    rng = np.random.default_rng(3)
+    picture = np.asarray(cv2.GaussianBlur(rng.normal(128, 400, (SIZE, SIZE, 3)), (0, 0), 6), float)
+    picture[:, SIZE // 2 :] += rng.normal(0, 30, (SIZE, SIZE // 2, 3))
+    pixels = picture.clip(0, 255).astype(np.uint8)
+    path = write_raster(np.moveaxis(pixels, 2, 0), crs="EPSG:4547", transform=placed("EPSG:4547", BEIJING, 0.5))
+    for scale, degrees in ((1.0, 0), (1.0, 40), (1.2, 0), (2.2, 20)):
+        grid = inner_grid(path, "EPSG:32650", scale, degrees, share=0.5)
+        with SceneReader(path) as reader:
+            whole = reader.read(grid)
+            monkeypatch.setattr(resampling, "SQUARE_PX", 37)
+            parts = reader.read(grid)
+            monkeypatch.undo()
+        off = np.abs(whole.pixels.astype(int) - parts.pixels)
+        assert (parts.valid == whole.valid).all()
+        assert np.sqrt(np.mean(off**2.0)) < GREY_LEVEL
+        smooth = off[:, : grid.width // 4] if degrees == 0 else off[:0]
+        assert smooth.max(initial=0) <= 2
 
 
 @pytest.mark.parametrize("scale", [0.8, 1.0, 1.25, 2.0, 3.0])
 @pytest.mark.usefixtures("one_thread")
 def test_sooner_than_gdal(write_raster: WriteRaster, scale: float) -> None:
-    """Three times on a quiet machine, as scripts/benchmark_reading.py tells; half of that is asked for here."""
+    """Three times and more on a quiet machine, as scripts/benchmark_reading.py tells; twice is asked for here."""
     town = np.tile(roofs(), (3, 3, 1))
     path = write_raster(np.moveaxis(town, 2, 0), crs="EPSG:4547", transform=placed("EPSG:4547", BEIJING, 0.5))
     grid = inner_grid(path, "EPSG:32650", scale)
     with SceneReader(path) as reader, rasterio.open(path) as dataset:
         tries = [(seconds(lambda: reader.read(grid)), seconds(lambda: warped_by_gdal(dataset, grid))) for _ in range(7)]
     ours, theirs = (min(times) for times in zip(*tries, strict=True))
-    assert theirs > 1.5 * ours
+    assert theirs > 2 * ours
 
 
 @pytest.mark.parametrize("scale", [1.0, 1.03, 1.5, 1.99, 2.0, 3.7, 4.39, 4.4, 9.0, 40.0])
 def test_a_slope_stays_where_it_is(scale: float) -> None:
     """Whatever the sampling, a plain slope keeps its height and its place (source pixels to a tenth of a step)."""
-    axis = warping.sampling(scale)
+    axis = sampling(scale)
     length = 64 * axis.reduced
     slope = np.broadcast_to(np.arange(length, dtype=np.float32).reshape(-1, axis.reduced).mean(axis=1), (40, 64))
-    columns = np.linspace(20, 40, 57, dtype=np.float32)
-    x, y = np.meshgrid(columns, np.full(9, 20, np.float32))
-    across = warping.resample(np.repeat(slope[:, :, None], 2, axis=2), x, y, axis, axis)[4, :, 0]
+    columns, ends = np.linspace(20, 40, 57), np.array([0.0, 9.0])
+    x, y = (warping.Coordinates(np.broadcast_to(line, (2, 57)), ends) for line in (columns, np.full(57, 20.0)))
+    across = resampling.resample(np.repeat(slope[:, :, None], 2, axis=2), x, y, axis, axis)[4, :, 0]
     true = (columns + 0.5) * axis.reduced - 0.5
     assert np.abs(across - true).max() < 0.05 * axis.reduced
 
