@@ -67,7 +67,7 @@ class Catalogue:
                 yield self._offer(item)
 
     def _offer(self, item: pystac.Item) -> Found | Trouble:
-        name = f"{self.name} {item.id}"
+        name = " ".join(filter(None, (shown(self.asked.stac), item.collection_id, item.id)))
         try:
             address = stac.asset_address(item, self.asked.asset)
         except SceneError as error:

@@ -37,6 +37,14 @@ def test_windows_find_what_touches_them(ledger: Ledger) -> None:
         assert [site.code for site in ledger.sites_in(window.bounds)] == expected
 
 
+def test_the_box_around_all_sites(ledger: Ledger) -> None:
+    assert ledger.bounds_of_sites() is None
+    sites = scattered(50)
+    ledger.put_sites(sites, source="test")
+    corners = np.array([site.geometry.bounds for site in sites])
+    assert ledger.bounds_of_sites() == (*corners[:, :2].min(axis=0).tolist(), *corners[:, 2:].max(axis=0).tolist())
+
+
 def test_what_single_precision_cannot_tell_apart(ledger: Ledger) -> None:
     """Next to each other by 1e-9 degrees, far below what the indexes keep at longitude 116."""
     ledger.put_sites([samples.site("A", geometry=box(116.1, 39.1, 116.2, 39.2))], source="test")

@@ -171,6 +171,8 @@ def test_what_was_taken_is_not_read_again_until_it_is_updated(
     items[0]["assets"]["visual"]["href"] += "?sig=secret"
     assert look() == Sighted(unchanged=1)
     assert reads_of(api, "a") == reads
+    assert look(collections=["ortho"]) == Sighted(unchanged=1), "nor does another question"
+    assert reads_of(api, "a") == reads
     items[0]["properties"]["updated"] = "2025-06-01T00:00:00Z"
     assert look().known == 1
     assert reads_of(api, "a") > reads
