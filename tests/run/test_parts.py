@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import random
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
@@ -14,10 +19,11 @@ from shapely.geometry import Point, box
 from cvpipe.domain import Site
 from cvpipe.errors import LeaseError, UsageError
 from cvpipe.imagery import describe
-from cvpipe.ledger import Workspace
+from cvpipe.ledger import Workspace, read_sites
 from cvpipe.run import RunOptions, parts, run
-from cvpipe.run.lease import lease
+from cvpipe.run.lease import holder_of, lease
 from cvpipe.run.parts import Part, lease_of, own_folder
+from cvpipe.world import draw_district
 from tests.detect.networks import PaintedNetwork
 from tests.ledger import postgres
 from tests.ledger.commands import run_command
@@ -169,6 +175,56 @@ def test_parts_side_by_side_on_a_database_end_as_one_run(
     asked = len(network.batches)
     assert run(shared).assessed == 0
     assert len(network.batches) == asked, "the whole finds nothing left to do"
+
+
+#: `cvpipe run` over cells so small that a drawn district has several parts.
+IN_SMALL_CELLS = "from cvpipe.run import parts; parts.CELL_DEG = 0.0005; from cvpipe.cli import main; main()"
+
+
+def started(workspace: Workspace, *words: str) -> subprocess.Popen[str]:
+    call = [sys.executable, "-c", IN_SMALL_CELLS, "run", "--workspace", str(workspace.folder), "--json", *words]
+    return subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def ended(running: subprocess.Popen[str]) -> dict[str, int]:
+    told, said = running.communicate(timeout=300)
+    assert running.returncode == 0, said[-2000:]
+    return {name: value for name, value in json.loads(told).items() if isinstance(value, int)}
+
+
+@pytest.mark.slow
+@pytest.mark.postgres
+def test_a_part_that_is_killed_goes_on_and_the_others_never_stop(tmp_path: Path, server: postgres.Server) -> None:
+    """Three processes with the network that ships; one is killed once it has written something, and started again."""
+    district = draw_district(tmp_path / "district", seed=7, size_m=500.0)
+    read = read_sites(district.sites)
+    made = [Workspace.create(tmp_path / name, ledger=server.create_database(f"killed_{name}")) for name in ("a", "b")]
+    for workspace in made:
+        with workspace.ledger() as ledger:
+            ledger.put_sites(read.sites, source="drawn", stated=read.stated)
+            for scene in district.scenes:
+                ledger.add_scene(describe(scene))
+    whole, shared = made
+    expected = ended(started(whole))
+    running = [started(shared, "--part", f"{number}/3") for number in range(3)]
+    deadline = time.monotonic() + 120
+    while holder_of(Part(0, 3).folder(shared.runs)) is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(random.uniform(0.0, 3.0))
+    running[0].kill()
+    running[0].communicate()
+    again = ended(started(shared, "--part", "0/3"))
+    others = [ended(one) for one in running[1:]]
+    assert again["sites"] + sum(one["sites"] for one in others) == expected["sites"]
+    assert min(again["sites"], *(one["sites"] for one in others)) > 0
+    assert keys_in(shared) == keys_in(whole)
+    assert ended(started(shared))["assessed"] == 0
+
+
+def keys_in(workspace: Workspace) -> list[str]:
+    with workspace.ledger() as ledger:
+        assert ledger.verify().problems == ()
+        return sorted(record.assessment.key for record in ledger.assessments())
 
 
 def test_the_command_takes_a_part_and_no_sweep_of_one(
