@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from threading import Lock
 from typing import Any
 
@@ -16,7 +18,7 @@ from cvpipe.geo import buffered
 from cvpipe.ledger import audit, geopackage, run_rows, scene_rows, site_rows, version_rows
 from cvpipe.ledger.columns import now
 from cvpipe.ledger.encoding import measurements_as_plain, measurements_of, verdict_as_plain, verdict_of
-from cvpipe.ledger.records import AssessmentRecord
+from cvpipe.ledger.records import AssessmentRecord, SiteVersion
 from cvpipe.ledger.schema import Row, assessments, changes
 from cvpipe.life import OBSERVABLE
 
@@ -38,39 +40,77 @@ def known_keys(connection: Connection, keys: Collection[str]) -> set[str]:
 def record(
     connection: Connection,
     run_id: int,
-    assessment: Assessment,
+    found: Sequence[Assessment],
     *,
-    outline: BaseGeometry | None,
-    site_version: int | None,
-) -> bool:
-    """Append an assessment, its changes and an audit row; False if its key is there already.
+    outlines: Mapping[str, BaseGeometry],
+    site_versions: Mapping[str, int],
+) -> list[bool]:
+    """Append assessments, their changes and an audit row each; tells of each whether its key was new.
 
-    Where the site stands is told from all of its epochs (`settling`), never by one assessment.
+    `outlines` and `site_versions` are by code, where they are not those of the present version of a site. Where the
+    site stands is told from all of its epochs (`settling`), never by one assessment.
     """
-    if known_keys(connection, [assessment.key]):
-        return False
-    run_rows.row_of(connection, run_id)
-    _refuse_unseeable(assessment)
-    row = _columns(connection, run_id, assessment, outline, site_version)
-    assessment_id: int = connection.execute(insert(assessments).returning(assessments.c.id), row).scalar_one()
-    found = [_change_columns(assessment, assessment_id, change) for change in assessment.changes]
-    if found:
-        connection.execute(insert(changes), found)
-    geopackage.grow_extent(connection, "assessments", [row["geom"]])
-    geopackage.grow_extent(connection, "changes", (change["geom"] for change in found))
-    audit.append(connection, [_event(run_id, row, found)])
-    return True
+    keys, is_new = known_keys(connection, [assessment.key for assessment in found]), list[bool]()
+    for assessment in found:
+        is_new.append(assessment.key not in keys)
+        keys.add(assessment.key)
+    fresh = [assessment for assessment, new in zip(found, is_new, strict=True) if new]
+    if fresh:
+        run_rows.row_of(connection, run_id)
+        _append(connection, run_id, fresh, _Named.by(connection, fresh, site_versions), outlines)
+    return is_new
 
 
-def all_assessments(connection: Connection, site_code: str | None) -> list[AssessmentRecord]:
-    """Assessments of all sites, or of one, ordered by site code and later epoch; those without scenes come first."""
+@dataclass(frozen=True)
+class _Named:
+    """What assessments name: versions of sites by code, days of scenes by content."""
+
+    versions: Mapping[str, SiteVersion]
+    days: Mapping[str, date]
+
+    @classmethod
+    def by(cls, connection: Connection, found: Sequence[Assessment], site_versions: Mapping[str, int]) -> _Named:
+        """Looked up at once. Raises LedgerError for what the ledger does not know."""
+        present = site_rows.present_versions(connection, {one.site_code for one in found})
+        wanted = {code: site_versions.get(code, number) for code, number in present.items()}
+        scenes = (scene for one in found for scene in (one.before, one.after, *one.before_fill, *one.after_fill))
+        days = scene_rows.days_of(connection, {scene for scene in scenes if scene is not None})
+        return cls(version_rows.numbered(connection, wanted), days)
+
+    def day(self, content_hash: str | None) -> date | None:
+        """When a scene was acquired; None for no scene."""
+        return None if content_hash is None else self.days[content_hash]
+
+
+def _append(
+    connection: Connection,
+    run_id: int,
+    found: Sequence[Assessment],
+    named: _Named,
+    outlines: Mapping[str, BaseGeometry],
+) -> None:
+    for assessment in found:
+        _refuse_unseeable(assessment)
+    rows = [_columns(run_id, assessment, named, outlines.get(assessment.site_code)) for assessment in found]
+    query = insert(assessments).returning(assessments.c.id, sort_by_parameter_order=True)
+    ids = connection.scalars(query, rows).all()
+    changed = [[_change_columns(one, i, change) for change in one.changes] for one, i in zip(found, ids, strict=True)]
+    if any(changed):
+        connection.execute(insert(changes), [change for each in changed for change in each])
+    geopackage.grow_extent(connection, "assessments", [row["geom"] for row in rows])
+    geopackage.grow_extent(connection, "changes", [change["geom"] for each in changed for change in each])
+    audit.append(connection, [_event(run_id, row, each) for row, each in zip(rows, changed, strict=True)])
+
+
+def all_assessments(connection: Connection, codes: Collection[str] | None) -> list[AssessmentRecord]:
+    """Assessments of all sites, or of some, ordered by site code and later epoch; those without scenes come first."""
     query = select(assessments).order_by(
         assessments.c.site_code, assessments.c.after_date.nulls_first(), assessments.c.id
     )
-    if site_code is not None:
-        query = query.where(assessments.c.site_code == site_code)
+    if codes is not None:
+        query = query.where(assessments.c.site_code.in_(codes))
     rows = connection.execute(query).mappings().all()
-    found = _changes_by_assessment(connection, site_code)
+    found = _changes_by_assessment(connection, codes)
     return [_record_of(row, found[row["id"]]) for row in rows]
 
 
@@ -100,17 +140,21 @@ class Recalled:
                 self._records.popitem(last=False)
 
 
-def of_site(connection: Connection, site_code: str, recalled: Recalled) -> list[AssessmentRecord]:
-    """What `all_assessments` tells of one site, read as far as it is not remembered."""
+def of_sites(connection: Connection, codes: Collection[str], recalled: Recalled) -> dict[str, list[AssessmentRecord]]:
+    """What `all_assessments` tells of some sites, by code, read as far as it is not remembered."""
     c = assessments.c
-    query = select(c.id).where(c.site_code == site_code).order_by(c.after_date.nulls_first(), c.id)
-    ids = list(connection.scalars(query))
-    known = recalled.of(ids)
-    if len(known) < len(ids):
-        read = all_assessments(connection, site_code)
+    query = select(c.id, c.site_code).where(c.site_code.in_(codes)).order_by(c.after_date.nulls_first(), c.id)
+    site_of = {row.id: row.site_code for row in connection.execute(query)}
+    known = recalled.of(site_of)
+    missing = {code for i, code in site_of.items() if i not in known}
+    if missing:
+        read = all_assessments(connection, missing)
         recalled.keep(read)
-        known = {record.id: record for record in read}
-    return [known[i] for i in ids]
+        known |= {record.id: record for record in read}
+    found: dict[str, list[AssessmentRecord]] = {code: [] for code in codes}
+    for i, code in site_of.items():
+        found[code].append(known[i])
+    return found
 
 
 def content_hash(row: Row, found: Sequence[Row]) -> str:
@@ -120,25 +164,23 @@ def content_hash(row: Row, found: Sequence[Row]) -> str:
     return audit.sha256([audit.digest(assessments, row), parts])
 
 
-def _columns(
-    connection: Connection,
-    run_id: int,
-    assessment: Assessment,
-    outline: BaseGeometry | None,
-    site_version: int | None,
-) -> dict[str, Any]:
-    present: int = site_rows.row_of(connection, assessment.site_code)["version"]
-    version = version_rows.numbered(connection, assessment.site_code, site_version or present)
+#: Columns that not every assessment fills: rows that are written together name the same ones.
+_NONE = dict.fromkeys(column.name for column in assessments.columns if column.nullable)
+
+
+def _columns(run_id: int, assessment: Assessment, named: _Named, outline: BaseGeometry | None) -> dict[str, Any]:
+    version = named.versions[assessment.site_code]
     measured = assessment.measurements
     return {
+        **_NONE,
         "geom": buffered(version.geometry, version.buffer_m) if outline is None else outline,
         "key": assessment.key,
         "run_id": run_id,
         "site_code": assessment.site_code,
         "before_hash": assessment.before,
         "after_hash": assessment.after,
-        "before_date": scene_rows.date_of(connection, assessment.before),
-        "after_date": scene_rows.date_of(connection, assessment.after),
+        "before_date": named.day(assessment.before),
+        "after_date": named.day(assessment.after),
         "created_at": now(),
         "bundle_digest": assessment.bundle_digest,
         "rules_version": assessment.rules_version,
@@ -149,8 +191,8 @@ def _columns(
         "measurements": None if measured is None else measurements_as_plain(measured),
         "verdicts": [verdict_as_plain(verdict) for verdict in assessment.verdicts],
         "site_version": version.version,
-        "before_fill": _filling(connection, assessment.before_fill, assessment.before),
-        "after_fill": _filling(connection, assessment.after_fill, assessment.after),
+        "before_fill": _filling(named, assessment.before_fill, assessment.before),
+        "after_fill": _filling(named, assessment.after_fill, assessment.after),
     }
 
 
@@ -161,12 +203,9 @@ def _refuse_unseeable(assessment: Assessment) -> None:
         raise LedgerError(f"the machine cannot see that a site is {seen}", remedy="Only a person can say so.")
 
 
-def _filling(connection: Connection, hashes: Sequence[str], first: str | None) -> list[str] | None:
-    """The further scenes of an epoch, which the ledger knows and which are all of one day; None where there are none.
-
-    Raises LedgerError.
-    """
-    days = {scene_rows.date_of(connection, content_hash) for content_hash in (first, *hashes)}
+def _filling(named: _Named, hashes: Sequence[str], first: str | None) -> list[str] | None:
+    """The further scenes of an epoch, which are all of one day; None where there are none. Raises LedgerError."""
+    days = {named.day(content_hash) for content_hash in (first, *hashes)}
     if hashes and len(days) > 1:
         raise LedgerError("the scenes of one epoch are of several days", remedy="Put scenes of one day together only.")
     return list(hashes) or None
@@ -214,10 +253,10 @@ def _event(run_id: int, row: Row, found: Sequence[Row]) -> audit.Event:
     return audit.Event("recorded", "assessment", row["key"], digest, site_code=row["site_code"], details=details)
 
 
-def _changes_by_assessment(connection: Connection, site_code: str | None) -> defaultdict[int, list[Change]]:
+def _changes_by_assessment(connection: Connection, codes: Collection[str] | None) -> defaultdict[int, list[Change]]:
     query = select(changes).order_by(changes.c.id)
-    if site_code is not None:
-        query = query.where(changes.c.site_code == site_code)
+    if codes is not None:
+        query = query.where(changes.c.site_code.in_(codes))
     found = defaultdict[int, list[Change]](list)
     for row in connection.execute(query).mappings():
         change = Change(ChangeKind(row["kind"]), row["geom"], row["area_m2"], row["probability"])

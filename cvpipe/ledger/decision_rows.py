@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -26,11 +26,11 @@ def decide(connection: Connection, decision: Decision) -> Entry[Decision]:
     return Entry(entries.enter(connection, "decision", row), row["at"], decision)
 
 
-def all_decisions(connection: Connection, code: str | None) -> list[Entry[Decision]]:
-    """Decisions on all sites, or on one, in the order they were made; superseded ones among them."""
+def all_decisions(connection: Connection, codes: Collection[str] | None) -> list[Entry[Decision]]:
+    """Decisions on all sites, or on some, in the order they were made; superseded ones among them."""
     query = select(decisions).order_by(decisions.c.id)
-    if code is not None:
-        query = query.where(decisions.c.site_code == code)
+    if codes is not None:
+        query = query.where(decisions.c.site_code.in_(codes))
     return entries_of(connection.execute(query).mappings())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import date
 
 from sqlalchemy import Connection, func, select
@@ -62,11 +63,11 @@ def inspect(connection: Connection, inspection: Inspection) -> Entry[Inspection]
     return Entry(entries.enter(connection, "inspection", row), row["at"], inspection)
 
 
-def all_inspections(connection: Connection, code: str | None) -> list[Entry[Inspection]]:
-    """Visits to all sites, or to one, by the day."""
+def all_inspections(connection: Connection, codes: Collection[str] | None) -> list[Entry[Inspection]]:
+    """Visits to all sites, or to some, by the day."""
     query = select(inspections).order_by(inspections.c.inspected_on, inspections.c.id)
-    if code is not None:
-        query = query.where(inspections.c.site_code == code)
+    if codes is not None:
+        query = query.where(inspections.c.site_code.in_(codes))
     return [_inspection_entry(row) for row in connection.execute(query).mappings()]
 
 

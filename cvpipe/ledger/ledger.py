@@ -312,7 +312,7 @@ class Ledger:
     def moves(self, code: str | None = None) -> list[Entry[StatusMove]]:
         """Moves of all sites, or of one, in the order they were made."""
         with store.reading(self._engine) as connection:
-            return move_rows.all_moves(connection, code)
+            return move_rows.all_moves(connection, _only(code))
 
     def versions(self, code: str) -> list[SiteVersion]:
         """Every outline and plan that a site has had, the first one first. Raises UnknownSiteError."""
@@ -339,13 +339,22 @@ class Ledger:
         Settling again what is settled appends nothing. `rules_version` is that of the campaign's rules. Raises
         UnknownSiteError, and whatever `judge` raises; nothing is written then.
         """
+        return self.settle_all([code], judge, rules_version)[code]
+
+    def settle_all(
+        self, codes: Sequence[str], judge: Callable[[SiteLife], settling.Judged], rules_version: str
+    ) -> dict[str, settling.Judged]:
+        """`settle` of several sites, all or nothing, which takes a fraction of the time; what `judge` told, by code.
+
+        A site of which it tells None is left as it is.
+        """
         with store.writing(self._engine, may_be_lost=True) as connection:
-            return settling.settle(connection, code, judge, rules_version, self._recalled)
+            return settling.settle(connection, codes, judge, rules_version, self._recalled)
 
     def life(self, code: str) -> SiteLife:
         """All that bears on where a site stands. Raises UnknownSiteError."""
         with store.reading(self._engine) as connection:
-            return settling.life_of(connection, code, self._recalled)
+            return settling.lives_of(connection, [code], self._recalled)[code]
 
     def states(self, codes: Collection[str] | None = None) -> dict[str, SiteState]:
         """Where all sites, or some, were last settled to stand, by code; their sightings are left out."""
@@ -358,7 +367,7 @@ class Ledger:
         An entry's time is when the stage was first told.
         """
         with store.reading(self._engine) as connection:
-            return sighting_rows.told(connection, code)
+            return sighting_rows.told(connection, _only(code))
 
     def review_queue(self, on: date, limit: int | None = None) -> list[QueueItem]:
         """What a person should look at on a day, the most urgent first: overdue sites and rebounds, then as the rules
@@ -415,7 +424,7 @@ class Ledger:
     def decisions(self, code: str | None = None) -> list[Entry[Decision]]:
         """Decisions on all sites, or on one, in the order they were made; superseded ones among them."""
         with store.reading(self._engine) as connection:
-            return decision_rows.all_decisions(connection, code)
+            return decision_rows.all_decisions(connection, _only(code))
 
     def raise_finding(self, finding: Finding) -> Entry[Finding]:
         """Enter a finding, open. Raises LedgerError where nobody or nothing is named."""
@@ -440,7 +449,7 @@ class Ledger:
     def inspections(self, code: str | None = None) -> list[Entry[Inspection]]:
         """Visits to all sites, or to one, by the day."""
         with store.reading(self._engine) as connection:
-            return finding_rows.all_inspections(connection, code)
+            return finding_rows.all_inspections(connection, _only(code))
 
     def attach(self, attachment: Attachment) -> Entry[Attachment]:
         """Append an attachment; one that the site has already, by its content, is returned as it stands.
@@ -701,14 +710,30 @@ class Ledger:
         Raises LedgerError for an unknown site, version, run or scene, and where the machine claims to have seen a
         status that only a person can give.
         """
+        outlines = None if outline is None else {assessment.site_code: outline}
+        versions = None if site_version is None else {assessment.site_code: site_version}
+        return self.record_all(run_id, [assessment], outlines=outlines, site_versions=versions)[0]
+
+    def record_all(
+        self,
+        run_id: int,
+        assessments: Sequence[Assessment],
+        *,
+        outlines: Mapping[str, BaseGeometry] | None = None,
+        site_versions: Mapping[str, int] | None = None,
+    ) -> list[bool]:
+        """`record` of several assessments, all or nothing, which takes a fraction of the time; of each, whether it
+        was written. `outlines` and `site_versions` are by the code of the site."""
         with store.writing(self._engine) as connection:
-            return assessment_rows.record(connection, run_id, assessment, outline=outline, site_version=site_version)
+            return assessment_rows.record(
+                connection, run_id, assessments, outlines=outlines or {}, site_versions=site_versions or {}
+            )
 
     def assessments(self, code: str | None = None) -> list[AssessmentRecord]:
         """Assessments of all sites, or of one, ordered by site code and date of the later epoch."""
         with store.reading(self._engine) as connection:
             if code is not None:
-                return assessment_rows.of_site(connection, code, self._recalled)
+                return assessment_rows.of_sites(connection, [code], self._recalled)[code]
             return assessment_rows.all_assessments(connection, None)
 
     # The audit trail
@@ -727,3 +752,8 @@ class Ledger:
         head = None if noted is None else audit.head_of(noted)
         with store.reading(self._engine) as connection:
             return verification.verify(connection, head)
+
+
+def _only(code: str | None) -> list[str] | None:
+    """The sites that are asked for: one, or all of them."""
+    return None if code is None else [code]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, select
@@ -32,11 +32,11 @@ def enter_all(connection: Connection, made: Sequence[StatusMove]) -> list[Entry[
     return [Entry(number, at, one) for number, one in zip(ids, made, strict=True)]
 
 
-def all_moves(connection: Connection, code: str | None) -> list[Entry[StatusMove]]:
-    """Moves of all sites, or of one, in the order they were made."""
+def all_moves(connection: Connection, codes: Collection[str] | None) -> list[Entry[StatusMove]]:
+    """Moves of all sites, or of some, in the order they were made."""
     query = select(moves).order_by(moves.c.id)
-    if code is not None:
-        query = query.where(moves.c.site_code == code)
+    if codes is not None:
+        query = query.where(moves.c.site_code.in_(codes))
     return [Entry(row["id"], row["at"], _move_of(row)) for row in connection.execute(query).mappings()]
 
 

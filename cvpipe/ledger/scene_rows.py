@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import fields
 from datetime import date
 from typing import Any
@@ -40,17 +41,17 @@ def all_scenes(connection: Connection) -> list[Scene]:
     return [scene_of(row) for row in connection.execute(query).mappings()]
 
 
-def date_of(connection: Connection, content_hash: str | None) -> date | None:
-    """When the scene with that content was acquired; None for no scene.
+def days_of(connection: Connection, hashes: Collection[str]) -> dict[str, date]:
+    """When the scenes with some contents were acquired, by content.
 
     Raises LedgerError for content that the ledger does not know.
     """
-    if content_hash is None:
-        return None
-    acquired: date | None = connection.scalar(select(scenes.c.acquired).where(scenes.c.content_hash == content_hash))
-    if acquired is None:
-        raise LedgerError(f"no scene has the content {content_hash!r}", remedy="Add it with `cvpipe scenes add`.")
-    return acquired
+    query = select(scenes.c.content_hash, scenes.c.acquired).where(scenes.c.content_hash.in_(sorted(hashes)))
+    days: dict[str, date] = {row.content_hash: row.acquired for row in connection.execute(query)}
+    for content_hash in hashes:
+        if content_hash not in days:
+            raise LedgerError(f"no scene has the content {content_hash!r}", remedy="Add it with `cvpipe scenes add`.")
+    return days
 
 
 def scene_of(row: Row) -> Scene:

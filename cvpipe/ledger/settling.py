@@ -6,13 +6,14 @@ on it that was entered after it was last settled, or while other rules hold.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, Text, cast, func, or_, select, update
+from sqlalchemy import Connection, Select, Text, bindparam, cast, func, or_, select, update
 
-from cvpipe.domain import Outcome, Question, Rung, SiteStatus, Stage
+from cvpipe.domain import Decision, Inspection, Outcome, Question, Rung, SiteStatus, Stage, StatusMove
 from cvpipe.ledger import (
     assessment_rows,
     decision_rows,
@@ -22,7 +23,7 @@ from cvpipe.ledger import (
     site_rows,
     version_rows,
 )
-from cvpipe.ledger.records import Flag, QueueItem, SiteLife, SiteState
+from cvpipe.ledger.records import Entry, Flag, QueueItem, SiteLife, SiteState
 from cvpipe.ledger.schema import SETTLED_COLUMNS, Row, assessments, audit, batches, decisions, sites
 from cvpipe.ledger.standing_decisions import standing
 from cvpipe.life import SEEN_AS
@@ -32,6 +33,10 @@ _FEW = 500
 
 Judge = Callable[[SiteLife], SiteState]
 """What tells where a site stands out of all that is known of it."""
+
+Judged = TypeVar("Judged", SiteState, SiteState | None)
+
+OfSite = TypeVar("OfSite", Decision, Inspection, StatusMove)
 
 #: Kinds of audit rows that bear on where a site stands.
 _BEARING = ("assessment", "decision", "inspection", "move", "site")
@@ -63,30 +68,59 @@ def unsettled(connection: Connection, rules_version: str, codes: Collection[str]
 
 
 def settle(
-    connection: Connection, code: str, judge: Judge, rules_version: str, recalled: assessment_rows.Recalled
-) -> SiteState:
-    """Have `judge` tell where a site stands, and note it."""
-    bearing = select(func.max(audit.c.id)).where(audit.c.site_code == code, audit.c.kind.in_(_BEARING))
-    row = connection.scalar(bearing)
-    number = 1 + (connection.scalar(select(func.max(sites.c.settled_number))) or 0)
-    state = judge(life_of(connection, code, recalled))
-    news = {**_columns(state), "settled_row": row, "settled_rules": rules_version, "settled_number": number}
-    connection.execute(update(sites).where(sites.c.code == code).values(**news))
-    sighting_rows.settle(connection, code, state.sightings)
-    return state
+    connection: Connection,
+    codes: Sequence[str],
+    judge: Callable[[SiteLife], Judged],
+    rules_version: str,
+    recalled: assessment_rows.Recalled,
+) -> dict[str, Judged]:
+    """Have `judge` tell where some sites stand, and note it; those of which it tells None stay as they are."""
+    rows = _newest_bearing(connection, codes)
+    last = connection.scalar(select(func.max(sites.c.settled_number))) or 0
+    told = {code: judge(life) for code, life in lives_of(connection, codes, recalled).items()}
+    states = [state for state in told.values() if state is not None]
+    if states:
+        noted = [
+            {
+                **_columns(state),
+                "settled_row": rows.get(state.site_code),
+                "settled_rules": rules_version,
+                "settled_number": number,
+                "of": state.site_code,
+            }
+            for number, state in enumerate(states, start=last + 1)
+        ]
+        connection.execute(update(sites).where(sites.c.code == bindparam("of")), noted)
+        sighting_rows.settle(connection, {state.site_code: state.sightings for state in states})
+    return told
 
 
-def life_of(connection: Connection, code: str, recalled: assessment_rows.Recalled) -> SiteLife:
-    """All that bears on where a site stands. Raises UnknownSiteError."""
-    site = site_rows.site_of(site_rows.row_of(connection, code))
-    return SiteLife(
-        site,
-        version_rows.first_known(connection, code).date(),
-        tuple(assessment_rows.of_site(connection, code, recalled)),
-        tuple(decision_rows.all_decisions(connection, code)),
-        tuple(finding_rows.all_inspections(connection, code)),
-        tuple(move_rows.all_moves(connection, code)),
-    )
+def lives_of(connection: Connection, codes: Sequence[str], recalled: assessment_rows.Recalled) -> dict[str, SiteLife]:
+    """All that bears on where some sites stand, by code and in that order. Raises UnknownSiteError."""
+    known = {site.code: site for site in site_rows.with_codes(connection, codes)}
+    since = version_rows.first_known(connection, codes)
+    seen = assessment_rows.of_sites(connection, codes, recalled)
+    said = _by_site(decision_rows.all_decisions(connection, codes))
+    visits = _by_site(finding_rows.all_inspections(connection, codes))
+    moved = _by_site(move_rows.all_moves(connection, codes))
+    return {
+        c: SiteLife(known[c], since[c].date(), tuple(seen[c]), tuple(said[c]), tuple(visits[c]), tuple(moved[c]))
+        for c in codes
+    }
+
+
+def _newest_bearing(connection: Connection, codes: Collection[str]) -> dict[str, int]:
+    """The newest audit row that bears on each of some sites, by code."""
+    newest = _newest_rows(codes)
+    found = connection.execute(select(newest.c.site_code, newest.c.row.label("number")))
+    return {row.site_code: row.number for row in found}
+
+
+def _by_site(entries: Iterable[Entry[OfSite]]) -> defaultdict[str, list[Entry[OfSite]]]:
+    found = defaultdict[str, list[Entry[OfSite]]](list)
+    for entry in entries:
+        found[entry.value.site_code].append(entry)
+    return found
 
 
 def states(connection: Connection, codes: Collection[str] | None) -> dict[str, SiteState]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,11 +18,11 @@ from cvpipe.ledger.schema import Row, sightings
 _Told = dict[tuple[Any, ...], Entry[Sighting]]
 
 
-def told(connection: Connection, code: str | None) -> list[Entry[Sighting]]:
+def told(connection: Connection, codes: Collection[str] | None) -> list[Entry[Sighting]]:
     """What holds now, of all sites or of one: by site and first epoch. An entry's time is that of its first telling."""
     query = select(sightings).order_by(sightings.c.id)
-    if code is not None:
-        query = query.where(sightings.c.site_code == code)
+    if codes is not None:
+        query = query.where(sightings.c.site_code.in_(codes))
     standing: _Told = {}
     for row in connection.execute(query).mappings():
         value = _sighting_of(row)
@@ -33,15 +34,23 @@ def told(connection: Connection, code: str | None) -> list[Entry[Sighting]]:
     return sorted(standing.values(), key=lambda entry: (entry.value.site_code, entry.value.first_seen, entry.id))
 
 
-def settle(connection: Connection, code: str, seen: Sequence[Sighting]) -> int:
-    """Make `seen` what is told of a site; returns the number of rows that took. What is told already takes none."""
-    before = {_name(entry.value): entry.value for entry in told(connection, code)}
+def settle(connection: Connection, seen: Mapping[str, Sequence[Sighting]]) -> int:
+    """Make `seen` what is told of some sites, by code; returns the number of rows that took. What is told already
+    takes none."""
+    before = defaultdict[str, dict[tuple[Any, ...], Sighting]](dict)
+    for entry in told(connection, seen.keys()):
+        before[entry.value.site_code][_name(entry.value)] = entry.value
+    differing = [pair for code, now_seen in seen.items() for pair in _differing(before[code], now_seen)]
+    _append(connection, differing)
+    return len(differing)
+
+
+def _differing(before: Mapping[tuple[Any, ...], Sighting], seen: Sequence[Sighting]) -> Iterator[tuple[Sighting, str]]:
+    """What has to be told of a site, each with its action: what is withdrawn first."""
     after = {_name(one): one for one in seen}
     assert len(after) == len(seen), "a stage begins once on one day"
-    gone = [(old, "withdrawn") for name, old in before.items() if name not in after]
-    news = [(new, _action(before.get(name), new)) for name, new in after.items() if before.get(name) != new]
-    _append(connection, [*gone, *news])
-    return len(gone) + len(news)
+    yield from ((old, "withdrawn") for name, old in before.items() if name not in after)
+    yield from ((new, _action(before.get(name), new)) for name, new in after.items() if before.get(name) != new)
 
 
 def _action(was: Sighting | None, becomes: Sighting) -> str:
@@ -51,10 +60,10 @@ def _action(was: Sighting | None, becomes: Sighting) -> str:
     return "confirmed" if risen == becomes and becomes.rung is not Rung.PROVISIONAL else "corrected"
 
 
-def _append(connection: Connection, told: Iterable[tuple[Sighting, str]]) -> None:
-    pairs, at = list(told), now()
+def _append(connection: Connection, pairs: Sequence[tuple[Sighting, str]]) -> None:
     if not pairs:
         return
+    at = now()
     rows = [{**_columns(one), "withdrawn": action == "withdrawn", "at": at} for one, action in pairs]
     entries.enter_all(connection, "sighting", rows, [action for _, action in pairs])
 

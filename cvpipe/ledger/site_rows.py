@@ -146,6 +146,16 @@ def row_of(connection: Connection, code: str) -> RowMapping:
     return row
 
 
+def present_versions(connection: Connection, codes: Collection[str]) -> dict[str, int]:
+    """The number of the present version of each of these sites, by code. Raises UnknownSiteError."""
+    query = select(sites.c.code, sites.c.version).where(sites.c.code.in_(codes))
+    found: dict[str, int] = {row.code: row.version for row in connection.execute(query)}
+    for code in codes:
+        if code not in found:
+            raise _unknown(connection, code)
+    return found
+
+
 def move(
     connection: Connection,
     code: str,

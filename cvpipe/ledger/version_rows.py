@@ -46,21 +46,25 @@ def of_site(connection: Connection, code: str) -> list[SiteVersion]:
     return [_version_of(found) for found in connection.execute(query).mappings()]
 
 
-def first_known(connection: Connection, code: str) -> datetime:
-    """Since when the ledger knows a site (UTC)."""
+def first_known(connection: Connection, codes: Sequence[str]) -> dict[str, datetime]:
+    """Since when the ledger knows some sites (UTC), by code."""
     c = site_versions.c
-    query = select(c.valid_from).where(c.site_code == code).order_by(c.version).limit(1)
-    since: datetime = connection.execute(query).scalar_one()
-    return since
+    query = select(c.site_code, c.valid_from).where(c.site_code.in_(codes)).order_by(c.version.desc())
+    found = connection.execute(query)
+    return {row.site_code: row.valid_from for row in found}  # the first version comes last, and stays
 
 
-def numbered(connection: Connection, code: str, number: int) -> SiteVersion:
-    """One version of a site. Raises LedgerError for one that the site never had."""
+def numbered(connection: Connection, wanted: Mapping[str, int]) -> dict[str, SiteVersion]:
+    """One version of each of some sites, by code. Raises LedgerError for one that the site never had."""
     c = site_versions.c
-    found = connection.execute(select(site_versions).where(c.site_code == code, c.version == number)).mappings().first()
-    if found is None:
-        raise LedgerError(f"site {code} has no version {number}", remedy="Read the site again, and assess that one.")
-    return _version_of(found)
+    query = select(site_versions).where(c.site_code.in_(wanted), c.version.in_(set(wanted.values())))
+    rows = connection.execute(query).mappings().all()
+    found = {row["site_code"]: _version_of(row) for row in rows if row["version"] == wanted[row["site_code"]]}
+    for code, number in wanted.items():
+        if code not in found:
+            remedy = "Read the site again, and assess that one."
+            raise LedgerError(f"site {code} has no version {number}", remedy=remedy)
+    return found
 
 
 def content_hash(row: Row) -> str:

@@ -13,6 +13,7 @@ sharing     sites that lie close together, looked at as one
 nearby      an index of scenes by place
 reading     the scenes of those pairs, read ahead of the network
 engines     where pairs are assessed: this process, or the workers of a Ray cluster
+recording   what they say, into the ledger some answers at a time
 sweep       whole scenes compared (whole_scenes), what lies outside every site merged to candidates (merging)
 patience    units that fail: tried again, then set aside
 watching    folders, buckets and STAC APIs (catalogues) that are looked through for new scenes

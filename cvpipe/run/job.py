@@ -7,27 +7,19 @@ only: it is tried again within the run, then set aside and listed, and later run
 
 from __future__ import annotations
 
-import logging
-import os
-import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
-from typing import Any
 
-import cvpipe
-from cvpipe.assess import Rules
-from cvpipe.assess.rules import read_rules, rules_of
+from cvpipe.assess.rules import read_rules
 from cvpipe.assess.settling import settle_sites
-from cvpipe.domain import Assessment, Site
+from cvpipe.domain import Site
 from cvpipe.errors import ClusterLostError, LedgerUnavailableError
 from cvpipe.imagery.opening import gdal_environment
-from cvpipe.imagery.remote import shown
 from cvpipe.ledger import Workspace
 from cvpipe.network.bundle import load_bundle
 from cvpipe.run.difference import plan_opened
-from cvpipe.run.engines import Answer, Engine, LocalEngine, Terms, on_cluster
+from cvpipe.run.engines import Engine, LocalEngine, Terms, on_cluster
 from cvpipe.run.epoch_rules import read_epoch_rules
 from cvpipe.run.journal import Journal
 from cvpipe.run.looking import LOOKS_NAME, Looking
@@ -38,15 +30,12 @@ from cvpipe.run.parts import lease_of, own_folder
 from cvpipe.run.patience import RETRY_AFTER_S, SET_ASIDE_NAME, Patience
 from cvpipe.run.planned import PlannedPair
 from cvpipe.run.planning import Choosing, Closings
+from cvpipe.run.recording import Progress, Recorder, Trouble, begin
 from cvpipe.run.remembering import remember
 from cvpipe.run.sites import SitePair
 from cvpipe.run.stated import stated_epochs
 from cvpipe.run.summary import Failure, RunSummary
 from cvpipe.run.sweep import sweep
-
-LOG = logging.getLogger(__name__)
-
-Progress = Callable[[str], None]
 
 
 def run(workspace: Workspace, options: RunOptions | None = None, progress: Progress | None = None) -> RunSummary:
@@ -132,7 +121,7 @@ def _sweep(job: Job, summary: RunSummary, progress: Progress | None) -> None:
     """Look for changes outside the sites; a run that finds some begins in the ledger with them."""
     swept = sweep(job, progress)
     if swept.added and summary.run_id is None:
-        summary.run_id = _begin(job)
+        summary.run_id = begin(job)
     summary.candidates, summary.seen_again = swept.added, swept.seen_again
     summary.megapixels += swept.compared_mpx
     summary.failures += swept.failed
@@ -143,20 +132,6 @@ def _settle(job: Job, sites: Sequence[Site], summary: RunSummary) -> None:
     unreadable = {failure.site_code for failure in summary.failures if failure.epoch is None}
     failed = settle_sites(job.ledger, job.rules, [site.code for site in sites if site.code not in unreadable])
     summary.failures += [Failure(code, None, why) for code, why in failed.items()]
-
-
-@dataclass(frozen=True)
-class _Trouble:
-    """A pair that failed, of what, and whether that may pass."""
-
-    pair: SitePair
-    reason: str
-    may_pass: bool
-
-    @property
-    def may_help(self) -> bool:
-        """Whether another attempt may end otherwise: a site looked at together with others is then looked at alone."""
-        return self.may_pass or bool(self.pair.together)
 
 
 def _work_through(job: Job, pairs: Sequence[SitePair], summary: RunSummary, progress: Progress | None) -> None:
@@ -175,76 +150,19 @@ def _work_through(job: Job, pairs: Sequence[SitePair], summary: RunSummary, prog
             progress(trouble.pair.told)
 
 
-def _attempt(job: Job, pairs: Sequence[SitePair], summary: RunSummary, progress: Progress | None) -> list[_Trouble]:
+def _attempt(job: Job, pairs: Sequence[SitePair], summary: RunSummary, progress: Progress | None) -> list[Trouble]:
     """Let the engine assess pairs, and record what it says; returns those that failed."""
-    troubles = []
+    recorder = Recorder(job, summary, progress)
     with closing(job.engine.answers(pairs)) as answers:
-        for pair, answer in answers:
-            said = _recorded(job, pair.site, answer, summary)
-            if said.assessment is None:
-                troubles.append(_Trouble(pair, said.reason, said.may_pass))
-                continue
-            summary.megapixels += said.megapixels
-            job.patience.forgive(job.key(pair))
-            if progress:
-                progress(pair.told)
-    return troubles
+        try:
+            for pair, answer in answers:
+                recorder.take(pair, answer)
+        finally:  # what was answered before a cluster was lost, or a person stopped the run, is kept
+            recorder.write()
+    return recorder.troubles
 
 
-def _set_aside(job: Job, trouble: _Trouble, summary: RunSummary) -> None:
+def _set_aside(job: Job, trouble: Trouble, summary: RunSummary) -> None:
     pair = trouble.pair
     job.patience.set_aside(job.key(pair), pair.site.code, pair.epoch, trouble.reason)
     summary.failures.append(Failure(pair.site.code, pair.epoch, trouble.reason))
-
-
-def _recorded(job: Job, site: Site, answer: Answer, summary: RunSummary) -> Answer:
-    """The answer once its assessment is in the ledger; one that the ledger refuses costs its pair only."""
-    try:
-        if answer.assessment is not None:
-            _record(job, site, answer.assessment, rules_of(site, job.rules), summary)
-    except LedgerUnavailableError:
-        raise
-    except Exception as error:
-        LOG.debug("%s", site.code, exc_info=True)
-        return Answer.of_error(error)
-    return answer
-
-
-def _record(job: Job, site: Site, assessment: Assessment, rules: Rules, summary: RunSummary) -> None:
-    if summary.run_id is None:
-        summary.run_id = _begin(job)
-    if rules.version not in summary.rules:
-        job.ledger.note_rules(summary.run_id, rules.version, rules.model_dump(mode="json", exclude={"campaigns"}))
-        summary.rules.add(rules.version)
-    if job.ledger.record(summary.run_id, assessment, site_version=site.version):
-        summary.take(assessment)
-    else:
-        summary.known += 1  # another process was faster
-
-
-def _begin(job: Job) -> int:
-    """A run begins in the ledger with the first thing it has to say."""
-    return job.ledger.begin_run(
-        settings=_settings_of(job),
-        code_version=cvpipe.__version__,
-        bundle=job.network.name,
-        bundle_digest=job.network.digest,
-        rules_version=job.rules.version,
-        machine={
-            "system": platform.platform(),
-            "cores": os.cpu_count(),
-            "device": job.device,
-            **job.engine.machine,
-        },
-    )
-
-
-def _settings_of(job: Job) -> dict[str, Any]:
-    """What the ledger keeps of a run's settings: the workspace's, the rules for epochs, and what was stated."""
-    stated = job.choosing.stated
-    return {
-        **job.settings.model_dump(mode="json"),
-        "gsd_m": job.network.gsd_m,
-        "epoch_rules": job.choosing.rules.model_dump(mode="json"),
-        "stated": {name: shown(one.text) for name, one in vars(stated).items() if one is not None},
-    }

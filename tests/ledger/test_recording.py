@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 from shapely.geometry import Point, Polygon, box
@@ -15,9 +15,10 @@ from sqlalchemy import select
 from cvpipe.domain import Assessment, Change, ChangeKind, Measurements, Registration, SiteStatus
 from cvpipe.errors import LedgerError
 from cvpipe.geo import area_m2
-from cvpipe.ledger import Ledger, Observed, store
+from cvpipe.ledger import Ledger, Observed, assessment_rows, audit, store
 from cvpipe.ledger.schema import assessments
 from tests.ledger import samples
+from tests.ledger.conftest import Store
 
 #: Refused when the assessment itself is already written: all of it must go again.
 EMPTY_CHANGE = Change(ChangeKind.GREEN_ADDED, Polygon(), 1.0, 0.5)
@@ -47,6 +48,41 @@ def test_what_cannot_be_recorded_leaves_nothing(filled: Ledger, run_id: int, bad
         filled.record(run_id, bad)
     assert filled.audit() == before
     assert filled.assessments("SJS-002") == []
+
+
+def test_several_at_once_are_as_one_after_the_other(stores: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same rows, numbers and hashes, to the end of the audit chain."""
+    for module in (assessment_rows, audit):
+        monkeypatch.setattr(module, "now", lambda: datetime(2026, 11, 29, tzinfo=UTC))
+    code = samples.FULL_SITE.code
+    blank = replace(samples.assessment("SJS-002", "blank"), measurements=None, changes=())
+    found = [samples.assessment("SJS-002", "key-2"), blank, samples.assessment(code, "key-3")]
+    again = [samples.assessment(code, "key-1"), *found, found[0]]
+    heads, records = set(), []
+    for together in (True, False):
+        with Ledger.open(stores.copy("filled")) as ledger:
+            if together:
+                assert ledger.record_all(1, again) == [False, True, True, True, False]
+            else:
+                assert [ledger.record(1, one) for one in again] == [False, True, True, True, False]
+            heads.add(ledger.verify().head)
+            assert ledger.verify().problems == ()
+            records.append(ledger.assessments())
+    assert len(heads) == 1
+    assert records[0] == records[1]
+    assert len(records[0]) == 4
+
+
+def test_one_that_cannot_be_recorded_keeps_all_of_them_out(filled: Ledger) -> None:
+    before = filled.audit()
+    with pytest.raises(LedgerError, match="no version 9"):
+        filled.record_all(
+            1,
+            [samples.assessment(samples.FULL_SITE.code, "k"), samples.assessment("SJS-002", "l")],
+            site_versions={"SJS-002": 9},
+        )
+    assert filled.audit() == before
+    assert filled.known_keys(["k", "l"]) == set()
 
 
 def test_one_assessment_says_nothing_of_where_the_site_stands(filled: Ledger) -> None:

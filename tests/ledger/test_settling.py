@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -21,8 +21,9 @@ from cvpipe.domain import (
     Stage,
 )
 from cvpipe.errors import UnknownSiteError
-from cvpipe.ledger import Flag, Ledger, SiteLife, SiteState
+from cvpipe.ledger import AuditRecord, Flag, Ledger, SiteLife, SiteState, audit, sighting_rows
 from tests.ledger import samples
+from tests.ledger.conftest import Store
 
 CODE, OTHER = samples.FULL_SITE.code, "SJS-002"
 TODAY = date(2017, 8, 1)
@@ -105,6 +106,38 @@ def test_what_was_told_too_early_is_withdrawn_and_may_come_back(filled: Ledger) 
     assert [entry.value for entry in filled.sightings()] == [SEEN]
     settle(filled, replace(SEEN, not_yet_on=date(2016, 1, 1)))
     assert told(filled)[-1][0] == "corrected"
+
+
+def test_several_at_once_are_as_one_after_the_other(stores: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (audit, sighting_rows):
+        monkeypatch.setattr(module, "now", lambda: datetime(2026, 11, 29, tzinfo=UTC))
+    states = {
+        CODE: SiteState(CODE, Stage.DEMOLISHED, Rung.SCENE, sightings=(CONFIRMED,), flag=FLAG),
+        OTHER: SiteState(OTHER, rebounds=2, sightings=(replace(SEEN, site_code=OTHER),)),
+    }
+    trails, lives = list[list[AuditRecord]](), list[dict[str, SiteState]]()
+    for together in (True, False):
+        with Ledger.open(stores.copy("filled")) as ledger:
+            if together:
+                assert ledger.settle_all([CODE, OTHER], lambda life: states[life.site.code], "rules-1") == states
+            else:
+                for code in states:
+                    ledger.settle(code, lambda life: states[life.site.code], "rules-1")
+            assert ledger.unsettled("rules-1") == []
+            assert ledger.touched_since(0).settled == len(states), "each settling has a number of its own"
+            trails.append(ledger.audit())
+            lives.append(ledger.states())
+    assert [(row.action, row.kind) for row in trails[0][-2:]] == [("confirmed", "sighting"), ("seen", "sighting")]
+    assert trails[0] == trails[1]
+    assert lives[0] == lives[1]
+
+
+def test_a_site_that_cannot_be_judged_stays_as_it_was(filled: Ledger) -> None:
+    state = SiteState(OTHER, sightings=(replace(SEEN, site_code=OTHER),))
+    told = filled.settle_all([CODE, OTHER], lambda life: state if life.site.code == OTHER else None, "rules-1")
+    assert told == {CODE: None, OTHER: state}
+    assert filled.unsettled("rules-1") == [CODE]
+    assert [entry.value for entry in filled.sightings()] == list(state.sightings)
 
 
 def test_a_site_is_unsettled_until_it_is_settled_and_after_all_that_bears_on_it(filled: Ledger) -> None:

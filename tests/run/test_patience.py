@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rasterio.errors import RasterioIOError
@@ -12,9 +14,9 @@ from typer.testing import CliRunner
 
 from cvpipe.cli import app
 from cvpipe.domain import Assessment
-from cvpipe.errors import LedgerUnavailableError, RunFailedError, SceneError
+from cvpipe.errors import LedgerError, LedgerUnavailableError, RunFailedError, SceneError
 from cvpipe.ledger import Ledger, Workspace
-from cvpipe.run import RunOptions, job, plan, run, sites
+from cvpipe.run import RunOptions, job, plan, recording, run, sites
 from cvpipe.run.engines import work
 from cvpipe.run.journal import Journal
 from cvpipe.run.lease import lease
@@ -117,22 +119,65 @@ def test_a_site_that_is_named_is_tried(
 def test_a_ledger_that_gives_way_ends_the_run_and_keeps_what_it_has(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    plain, written = Ledger.record, list[str]()
+    plain, written = Ledger.record_all, list[str]()
 
-    def record(ledger: Ledger, run_id: int, assessment: Assessment, *, site_version: int | None = None) -> bool:
+    def record_all(ledger: Ledger, run_id: int, found: Sequence[Assessment], **rest: Any) -> list[bool]:
         if len(written) == 2:
             raise LedgerUnavailableError("the ledger could not be read or written (database or disk is full)")
-        written.append(assessment.site_code)
-        return plain(ledger, run_id, assessment, site_version=site_version)
+        written.extend(assessment.site_code for assessment in found)
+        return plain(ledger, run_id, found, **rest)
 
-    monkeypatch.setattr(Ledger, "record", record)
+    monkeypatch.setattr(recording, "WRITE_EVERY_S", 0.0)
+    monkeypatch.setattr(Ledger, "record_all", record_all)
     result = CliRunner().invoke(app, ["run", "--workspace", str(workspace.folder)])
     assert isinstance(result.exception, RunFailedError)
     assert "disk is full" in str(result.exception)
     assert "2 pairs assessed" in result.stdout
-    monkeypatch.setattr(Ledger, "record", plain)
+    monkeypatch.setattr(Ledger, "record_all", plain)
     rest = run(workspace)
     assert (rest.known, rest.assessed, rest.stopped) == (2, 4, None)
+
+
+def test_an_answer_that_the_ledger_refuses_costs_its_pair_only(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Answers that were to be written together are written one by one then."""
+    plain, sizes = Ledger.record_all, list[int]()
+
+    def record_all(ledger: Ledger, run_id: int, found: Sequence[Assessment], **rest: Any) -> list[bool]:
+        sizes.append(len(found))
+        if any(assessment.site_code == "B" for assessment in found):
+            raise LedgerError("the ledger forbids what was to be written")
+        return plain(ledger, run_id, found, **rest)
+
+    monkeypatch.setattr(recording, "WRITE_EVERY_S", 1e6)  # all answers wait for the end
+    monkeypatch.setattr(job, "RETRY_AFTER_S", ())
+    monkeypatch.setattr(Ledger, "record_all", record_all)
+    summary = run(workspace)
+    assert max(sizes) > 1
+    assert {failure.site_code for failure in summary.failures} == {"B"}
+    assert "forbids" in summary.failures[0].reason
+    with workspace.ledger() as ledger:
+        assert {record.assessment.site_code for record in ledger.assessments()} == {"A", "FAR"}
+    monkeypatch.setattr(Ledger, "record_all", plain)
+    assert run(workspace).failures == []
+
+
+def test_a_run_that_is_stopped_keeps_what_was_answered(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "WRITE_EVERY_S", 1e6)
+    plain, seen = sites.assess, list[str]()
+
+    def stopped(pair: SitePair, *args: Any, **rest: Any) -> Assessment:
+        if len(seen) == 3:
+            raise KeyboardInterrupt
+        seen.append(pair.site.code)
+        return plain(pair, *args, **rest)
+
+    monkeypatch.setattr(work, "assess", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        run(workspace)
+    monkeypatch.setattr(work, "assess", plain)
+    assert run(workspace).known == 3
 
 
 def test_a_run_that_goes_on_elsewhere_is_named_and_a_dry_run_does_not_mind(
