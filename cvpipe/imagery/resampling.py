@@ -2,7 +2,8 @@
 
 How finely a picture must be sampled for the difference to stay well below a grey level depends on the picture: on how
 much it bends from pixel to pixel. Each square of the target is resampled in the cheapest way that is close enough
-there: by linear interpolation between filtered cells, as `sampling` fits them, or else by cubics.
+there: where it is no more than moved, by the kernel itself; else by linear interpolation between filtered cells, as
+`sampling` fits them; else by cubics.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from cvpipe.imagery.sampling import Sampling
+from cvpipe.imagery.sampling import Sampling, keys_cubic
 from cvpipe.imagery.warping import Coordinates, FloatArray
 
 Samples = NDArray[Any]
@@ -32,13 +33,17 @@ SQUARE_PX = 512
 #: Grey levels (RMS) by which a square may miss the kernel; the rounding of both sides adds 0.4.
 MOST_MISSED = 0.65
 
-#: What is missed to one grey level of a picture's roughness: by a cell to a pixel; by two, where the target's pixels
-#: lie everywhere between the source's; and where all lie in the worst place. From 39 pictures of aeroplanes and drones.
-MISSED_BY_ONE, MISSED_BY_TWO, MISSED_IN_THE_WORST_PLACE = 0.03, 0.019, 0.037
+#: What is missed to one grey level of a picture's roughness by a cell to a pixel, and by two, where the target's pixels
+#: lie everywhere between the source's; twice that where all of them lie in the worst place. From 39 pictures of towns
+#: and fields, of aeroplanes and drones.
+MISSED_BY_ONE, MISSED_BY_TWO = 0.03, 0.019
 
 #: Source pixels to a target pixel, in the box around a square, above which the square is turned: splitting and
 #: filtering them all then takes longer than the exact kernel.
 TURNED_ABOVE = 1.4
+
+#: Pixels by which a square that is no more than moved may differ from that.
+SHIFTED_WITHIN_PX = 0.01
 
 #: Every so many rows and columns of a square tell its roughness.
 _ROUGHNESS_STEP = 16
@@ -106,22 +111,35 @@ def _resample_square(
     across, down = samplings
     left, right = _reached(x.bounds(*square), source.shape[1], across)
     top, bottom = _reached(y.bounds(*square), source.shape[0], down)
-    pixels = source[top:bottom, left:right]
-    place = _Place(x, y, left, top, square)
-    rough = _roughness(pixels) if pixels.dtype == np.uint8 else 0.0
-    if max(across.width, down.width) > 1:
-        if rough * MISSED_BY_ONE > MOST_MISSED:
-            across, down = across.finer, down.finer
+    pixels, place = source[top:bottom, left:right], _Place(x, y, left, top, square)
+    is_widened = max(across.width, down.width) > 1
+    if not is_widened and place.shift is not None and _shifted(pixels, place, *place.shift, result):
+        return
+    if pixels.dtype != np.uint8 or (is_widened and samplings == (across.finer, down.finer)):
         _by_cells(pixels, place, across, down, result)
-    elif pixels.dtype == np.uint8 and pixels.shape[0] * pixels.shape[1] > TURNED_ABOVE * place.pixels:
-        if rough * MISSED_BY_ONE > MOST_MISSED:
-            _exactly(pixels, place, result)
-        else:
-            _by_cells(pixels, place, across.split(1), down.split(1), result)
-    elif rough * MISSED_IN_THE_WORST_PLACE > MOST_MISSED and rough * _missed_by_two(place) > MOST_MISSED:
+        return
+    rough = _roughness(pixels)
+    if is_widened:
+        finer = rough * MISSED_BY_ONE > MOST_MISSED
+        _by_cells(pixels, place, *((across.finer, down.finer) if finer else samplings), result)
+        return
+    cells = _cells_for(rough, place, pixels.shape[0] * pixels.shape[1] / math.prod(place.shape))
+    if cells is None:
         _exactly(pixels, place, result)
     else:
-        _by_cells(pixels, place, across, down, result)
+        _by_cells(pixels, place, across.split(cells), down.split(cells), result)
+
+
+def _cells_for(rough: float, place: _Place, density: float) -> int | None:
+    """Cells for a kernel of one pixel's width: the fewest that miss little enough; None where it takes the cubic.
+
+    `density` is the number of source pixels, in the box around the square, to one of the target.
+    """
+    if density > TURNED_ABOVE:
+        return 1 if rough * MISSED_BY_ONE <= MOST_MISSED else None
+    if rough * MISSED_BY_TWO * 2 <= MOST_MISSED or rough * MISSED_BY_TWO * (1 + place.likeness) <= MOST_MISSED:
+        return 2
+    return None
 
 
 def _reached(bounds: tuple[float, float], length: int, axis: Sampling) -> tuple[int, int]:
@@ -130,6 +148,21 @@ def _reached(bounds: tuple[float, float], length: int, axis: Sampling) -> tuple[
     reach = max(axis.reach, axis.finer.reach)
     first = min(max(math.floor(low) - reach, 0), length - 1)
     return first, max(min(math.ceil(high) + reach + 1, length), first + 1)
+
+
+def _shifted(pixels: Samples, place: _Place, x: float, y: float, result: Samples) -> bool:
+    """By the kernel's own sixteen weights, where they are the same for all; the first pixel lies at (x, y).
+
+    False where the source ends within the square.
+    """
+    (rows, cols), col, row = place.shape, math.floor(x), math.floor(y)
+    if min(col, row) < 0 or row + rows > pixels.shape[0] or col + cols > pixels.shape[1]:
+        return False
+    across, down = (keys_cubic(np.arange(-1.0, 3.0) - fraction) for fraction in (x - col, y - row))
+    moved = _kept("filtered", pixels.shape, pixels.dtype)
+    cv2.filter2D(pixels, -1, np.outer(down, across), dst=moved, anchor=(1, 1), borderType=cv2.BORDER_REPLICATE)
+    result[:] = moved[row : row + rows, col : col + cols]
+    return True
 
 
 def _by_cells(pixels: Samples, place: _Place, across: Sampling, down: Sampling, result: Samples) -> None:
@@ -182,12 +215,6 @@ def _roughness(pixels: Samples) -> float:
     return math.sqrt(sum(float(np.mean(bend**2)) if bend.size else 0.0 for bend in bends))
 
 
-def _missed_by_two(place: _Place) -> float:
-    """What two cells to a pixel miss: the more, the more alike the places of target pixels between the source's."""
-    alike = sum(place.likeness) / 2
-    return math.sqrt(MISSED_BY_TWO**2 + (MISSED_IN_THE_WORST_PLACE**2 - MISSED_BY_TWO**2) * alike)
-
-
 @dataclass(frozen=True)
 class _Place:
     """A square of the target over a part of the source that begins at pixel (`left`, `top`)."""
@@ -205,18 +232,27 @@ class _Place:
         return rows.stop - rows.start, cols.stop - cols.start
 
     @property
-    def pixels(self) -> int:
-        """Of the target."""
-        return math.prod(self.shape)
+    def likeness(self) -> float:
+        """How alike the fractions of x and y are: 0 where they are everywhere, 1 where all are the same."""
+        rows, cols = self.square
+        first_row, first_col = slice(rows.start, rows.start + 1), slice(cols.start, cols.start + 1)
+        waves = []
+        for axis in (self.x, self.y):
+            sides = axis.of(first_row, cols).ravel(), axis.of(rows, first_col).ravel()
+            waves.append(math.prod(max(abs(np.exp(2j * np.pi * k * s[::3]).mean()) for k in (1, 2)) for s in sides))
+        return float(sum(waves)) / 2
 
     @property
-    def likeness(self) -> tuple[float, float]:
-        """How alike the fractions of x, and of y, are: 0 where they are everywhere, 1 where all are the same."""
+    def shift(self) -> tuple[float, float] | None:
+        """Where the first pixel lies in that part, if all others follow a whole pixel apart; else None."""
         rows, cols = self.square
-        first = slice(rows.start, rows.start + 1), slice(cols.start, cols.start + 1)
-        sides = [axis.of(*edge).ravel() for axis in (self.x, self.y) for edge in ((first[0], cols), (rows, first[1]))]
-        waves = [max(abs(np.mean(np.exp(2j * np.pi * k * side[::3]))) for k in (1, 2)) for side in sides]
-        return waves[0] * waves[1], waves[2] * waves[3]
+        x, y = self.x.lines[:, cols] - np.arange(cols.start, cols.stop), self.y.lines[:, cols]
+        y = y - (self.y.rows[:, None] - 0.5)
+        if max(np.ptp(x), np.ptp(y)) > 2 * SHIFTED_WITHIN_PX:
+            return None
+        return float(x.max() + x.min()) / 2 + cols.start - self.left, float(
+            y.max() + y.min()
+        ) / 2 + rows.start - self.top
 
     def maps(self, across: int, down: int) -> tuple[FloatArray, FloatArray]:
         """For `cv2.remap` of that part, its pixels split into so many cells."""

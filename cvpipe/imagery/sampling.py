@@ -30,8 +30,9 @@ FINER_WIDTHS = (WIDENED_ABOVE, 1.4), (SPLIT_BELOW, MEANS_ABOVE)
 #: Pixels of a mean whose places a filter takes heed of.
 MOST_PLACES = 8
 
-#: The shortest filter is taken that is no further from the kernel than the longest by more than this factor.
-ENOUGH = 1.1
+#: The shortest filter is taken that is no further from the kernel than the longest by more than this factor, or that
+#: misses no more of it than this share (root of squares): a fifth of a grey level on aerial pictures.
+ENOUGH, UNSEEN = 1.1, 0.02
 
 #: Steps to a source pixel by which the kernel is sampled when a filter is fitted to it.
 _FIT_STEPS = 48
@@ -97,12 +98,12 @@ def _fitted(width: float, averaged: int, cells: int) -> tuple[float, ...]:
     most = math.ceil(2 * width * cells / averaged) + 2
     _, least_error = _half_filter(width, averaged, cells, most)
     tried = (_half_filter(width, averaged, cells, count) for count in range(2, most + 1))
-    half = next(half for half, error in tried if error <= ENOUGH * least_error)
+    half = next(half for half, error in tried if error <= max(ENOUGH * least_error, UNSEEN))
     return tuple(np.concatenate([half[:0:-1], half]).tolist())
 
 
 def _half_filter(width: float, averaged: int, cells: int, count: int) -> tuple[NDArray[np.float64], float]:
-    """Of a symmetric filter of cells the middle and one side, `count` in all, and its distance from the kernel.
+    """Of a symmetric filter of cells the middle and one side, `count` in all, and how much of the kernel it misses.
 
     Least squares under constraints: the sum of all weights is 1, and where pixels are split, each of their cells weighs
     the same: else a slope, and so the place of an edge, would come out wrong by up to a tenth of a pixel.
@@ -116,11 +117,11 @@ def _half_filter(width: float, averaged: int, cells: int, count: int) -> tuple[N
     shifted[0] /= 2
     waves = np.cos(2 * np.pi * np.outer(np.arange(cells // 2 + 1), np.arange(count)) / cells)
     rules = waves * np.where(np.arange(count) == 0, 1, 2)
-    basis, wanted = np.column_stack(shifted), _cubic(x / width) / width
+    basis, wanted = np.column_stack(shifted), keys_cubic(x / width) / width
     normal = np.block([[basis.T @ basis, rules.T], [rules, np.zeros((len(rules), len(rules)))]])
     right = np.concatenate([basis.T @ wanted, np.eye(len(rules))[0]])
     half = np.linalg.solve(normal, right)[:count]
-    return half, float(np.linalg.norm(basis @ half - wanted))
+    return half, float(np.linalg.norm(basis @ half - wanted) / np.linalg.norm(wanted))
 
 
 def _one_cell(x: NDArray[np.float64], averaged: int, cells: int) -> NDArray[np.float64]:
@@ -134,7 +135,7 @@ def _one_cell(x: NDArray[np.float64], averaged: int, cells: int) -> NDArray[np.f
     return np.asarray(np.mean(hats, axis=0))
 
 
-def _cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
+def keys_cubic(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Keys' cubic convolution with a = -1/2, which GDAL and most others use."""
     x = np.abs(x)
     return np.where(x < 1, (1.5 * x - 2.5) * x**2 + 1, np.where(x < 2, ((-0.5 * x + 2.5) * x - 4) * x + 2, 0))

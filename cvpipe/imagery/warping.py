@@ -18,8 +18,8 @@ from cvpipe.geo import Grid, transformer
 #: bilinear error stays under 0.01 px (GDAL's own approximate transformer works to 0.125 px).
 CONTROL_STEP_PX = 64
 
-#: Of a net whose points lie this close to a straight course, in pixels of the source, the corners do.
-STRAIGHT_PX = 0.005
+#: Of a net of more points than this the corners do where all lie this close to a straight course, in source pixels.
+MOST_KEPT, STRAIGHT_PX = 9, 0.005
 
 #: Coordinates that a projection cannot give are put here, far outside any raster.
 _NOWHERE_PX = -1e6
@@ -137,7 +137,7 @@ def control_net(target: Grid, source: Grid) -> ControlNet:
     if lost.any():
         x[lost] = y[lost] = _NOWHERE_PX
     net = ControlNet(x, y, rows, cols)
-    return net if affine else _thinned(net)
+    return _thinned(net) if x.size > MOST_KEPT else net
 
 
 def _thinned(net: ControlNet) -> ControlNet:
