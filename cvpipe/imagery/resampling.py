@@ -27,8 +27,11 @@ Samples = NDArray[Any]
 
 AsGiven = TypeVar("AsGiven", NDArray[np.uint8], NDArray[np.float32])
 
-#: Side in target pixels, at most, of the squares that are resampled at once.
-SQUARE_PX = 512
+#: Side in target pixels, at most, of the squares that are resampled at once, and in source pixels, about.
+SQUARE_PX, SQUARE_SOURCE_PX = 512, 1024
+
+#: Bytes of passing results that a thread keeps for the next square.
+KEPT_BYTES = 8 * 2**20
 
 #: Grey levels (RMS) by which a square may miss the kernel; the rounding of both sides adds 0.4.
 MOST_MISSED = 0.65
@@ -58,7 +61,8 @@ def resample(source: AsGiven, x: Coordinates, y: Coordinates, across: Sampling, 
     """`source` (H, W, channels) at coordinates of a net; beyond its edge its outermost pixels count."""
     rows, cols = x.everywhere
     result = np.empty((rows.stop, cols.stop, source.shape[2]), source.dtype)
-    for square in _squares(rows.stop, cols.stop):
+    side = min(SQUARE_PX, SQUARE_SOURCE_PX / max(across.width, down.width))
+    for square in _squares(rows.stop, cols.stop, side):
         _resample_square(source, x, y, (across, down), square, result[square])
     return result
 
@@ -87,15 +91,15 @@ def _within(bounds: tuple[float, float], length: int) -> bool:
     return bounds[0] > -0.5 and bounds[1] < length - 0.5
 
 
-def _squares(height: int, width: int) -> Iterator[tuple[slice, slice]]:
+def _squares(height: int, width: int, side: float) -> Iterator[tuple[slice, slice]]:
     """A target cut into parts of nearly one size: a narrow one would have a large rim."""
-    for rows in _parts(height):
-        for cols in _parts(width):
+    for rows in _parts(height, side):
+        for cols in _parts(width, side):
             yield rows, cols
 
 
-def _parts(length: int) -> list[slice]:
-    count = math.ceil(length / SQUARE_PX)
+def _parts(length: int, longest: float) -> list[slice]:
+    count = math.ceil(length / longest)
     return [slice(length * n // count, length * (n + 1) // count) for n in range(count)]
 
 
@@ -113,7 +117,8 @@ def _resample_square(
     top, bottom = _reached(y.bounds(*square), source.shape[0], down)
     pixels, place = source[top:bottom, left:right], _Place(x, y, left, top, square)
     is_widened = max(across.width, down.width) > 1
-    if not is_widened and place.shift is not None and _shifted(pixels, place, *place.shift, result):
+    shift = None if is_widened else place.shift
+    if shift is not None and _shifted(pixels, place, *shift, result):
         return
     if pixels.dtype != np.uint8 or (is_widened and samplings == (across.finer, down.finer)):
         _by_cells(pixels, place, across, down, result)
@@ -250,9 +255,8 @@ class _Place:
         y = y - (self.y.rows[:, None] - 0.5)
         if max(np.ptp(x), np.ptp(y)) > 2 * SHIFTED_WITHIN_PX:
             return None
-        return float(x.max() + x.min()) / 2 + cols.start - self.left, float(
-            y.max() + y.min()
-        ) / 2 + rows.start - self.top
+        middle = float(x.max() + x.min()) / 2, float(y.max() + y.min()) / 2
+        return middle[0] + cols.start - self.left, middle[1] + rows.start - self.top
 
     def maps(self, across: int, down: int) -> tuple[FloatArray, FloatArray]:
         """For `cv2.remap` of that part, its pixels split into so many cells."""
@@ -268,5 +272,6 @@ def _kept(name: str, shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any
     memory = getattr(_own, name, None)
     if memory is None or memory.size < size:
         memory = np.empty(size, np.uint8)
-        setattr(_own, name, memory)
+        if size <= KEPT_BYTES:
+            setattr(_own, name, memory)
     return np.asarray(memory[:size].view(kind).reshape(shape))

@@ -24,8 +24,9 @@ SPLIT_BELOW, MEANS_ABOVE = 2.0, 3.2
 #: GDAL widens its kernel only where the target's pixel is coarser than the source's by more than this factor.
 WIDENED_ABOVE = 1 / 0.95
 
-#: Widths at which a source pixel is split into one cell more where a picture asks for it: elsewhere 2 % are missed.
-FINER_WIDTHS = (WIDENED_ABOVE, 1.4), (SPLIT_BELOW, MEANS_ABOVE)
+#: Widths at which a source pixel is split into one cell more where a picture asks for it: elsewhere hardly more than
+#: 2 % are missed.
+FINER_WIDTHS = (WIDENED_ABOVE, 1.4), (SPLIT_BELOW, 2.8)
 
 #: Pixels of a mean whose places a filter takes heed of.
 MOST_PLACES = 8

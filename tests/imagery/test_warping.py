@@ -54,11 +54,11 @@ REAL = {
     "eval/fotbcd_public/geotiff/binary_train_13825_after.tif": ("EPSG:32631", 0.5),
     "eval/fotbcd_public/geotiff/binary_train_17870_after.tif": ("EPSG:3857", 0.45),
     "eval/fotbcd_public/geotiff/binary_train_4572_before.tif": ("EPSG:32631", 0.4),
-    "georef/kampala/OAM-309606-261636-19.tif": ("EPSG:32636", 0.7),
+    "georef/kampala/OAM-309606-261636-19.tif": ("EPSG:32636", 0.75),
     "georef/kampala/OAM-619213-523272-20.tif": ("EPSG:3857", 0.8),
     "georef/naip_nd/m_4709963_se_14_1_20150926.tif": ("EPSG:4326", 0.6),
     "georef/misc/riotiler_pix4d.tif": ("EPSG:32650", 0.65),
-    "georef/misc/riotiler_colorado_hro_2014.tif": ("EPSG:3857", 0.6),
+    "georef/misc/riotiler_colorado_hro_2014.tif": ("EPSG:3857", 0.65),
 }
 
 
