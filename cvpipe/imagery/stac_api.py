@@ -30,7 +30,8 @@ def items_found(address: str, query: Query) -> list[Any]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", PystacClientWarning)  # of links and classes that a search does not need
-            found = Client.open(address, stac_io=_PatientIO(timeout=remote.TIMEOUT_S, max_retries=None)).search(
+            patient = _PatientIO(max_retries=None)
+            found = Client.open(address, stac_io=patient, timeout=remote.TIMEOUT_S).search(
                 method="GET",  # every API has it, only some have POST
                 collections=list(query.collections) or None,
                 bbox=query.bounds,

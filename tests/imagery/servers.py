@@ -25,13 +25,15 @@ class Faults:
     """What the server does wrong, for paths that contain a key of the table.
 
     `status`: the codes of the first answers, after which it answers well. `always`: the code of every answer. `cut`:
-    how many answers end after half of their bytes. `delay_s`: seconds before each answer. `stall_s`: seconds between
-    the head of each answer and its end, without a byte.
+    how many answers end after half of their bytes. `garbled`: how many are a gateway's page that says all is well.
+    `delay_s`: seconds before each answer. `stall_s`: seconds between the head of each answer and its end, without a
+    byte.
     """
 
     status: dict[str, list[int]] = field(default_factory=dict)
     always: dict[str, int] = field(default_factory=dict)
     cut: dict[str, int] = field(default_factory=dict)
+    garbled: dict[str, int] = field(default_factory=dict)
     delay_s: float = 0.0
     stall_s: dict[str, float] = field(default_factory=dict)
 
@@ -188,7 +190,15 @@ def _server(answer: Callable[[Asked], Answer]) -> Iterator[FileServer]:
                 running.queries.append((path, parse_qs(urlsplit(self.path).query)))
             time.sleep(faults.delay_s)
             code = self._fault(path)
-            self._send(answer(self) if code is None else Answer(code, b"sorry\n", {}), path, with_body=with_body)
+            told = answer(self) if code is None else Answer(code, b"sorry\n", {})
+            self._send(self._garbled(told, path), path, with_body=with_body)
+
+        def _garbled(self, told: Answer, path: str) -> Answer:
+            for part, left in faults.garbled.items():
+                if part in path and left:
+                    faults.garbled[part] = left - 1
+                    return Answer(200, b"<html>one moment</html>", {"Content-Type": "text/html"})
+            return told
 
         def _fault(self, path: str) -> int | None:
             for part, code in faults.always.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterator
 from datetime import date, timedelta
 from pathlib import Path
@@ -199,7 +200,11 @@ def _answers_are_cut(api: FileServer, _: Path) -> None:
     api.faults.cut["/search"] = 2
 
 
-@pytest.mark.parametrize("spoil", [_landing_fails, _search_fails, _answers_are_cut])
+def _a_gateway_answers(api: FileServer, _: Path) -> None:
+    api.faults.garbled["/search"] = 2
+
+
+@pytest.mark.parametrize("spoil", [_landing_fails, _search_fails, _answers_are_cut, _a_gateway_answers])
 def test_faults_that_pass_cost_nothing(
     look: Look, tmp_path: Path, items: Items, api: FileServer, spoil: Callable[[FileServer, Path], None]
 ) -> None:
@@ -236,6 +241,22 @@ def test_an_api_that_fails_costs_itself_only_and_is_told_once(
     assert (added(seen), seen.refused) == (["a"], ())
     api.faults.always["/search"] = 400
     assert [one.reason.split(". ")[1] for one in look().refused] == ["Check its address and its collections."]
+
+
+def test_an_api_that_hangs_is_given_up(
+    workspace: Workspace, tmp_path: Path, api: FileServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "incoming"
+    folder.mkdir()
+    put(folder, "a_20240501")
+    monkeypatch.setattr(remote, "TIMEOUT_S", 0.2)
+    api.faults.stall_s["/search"] = 2.0
+    began = time.monotonic()
+    seen = look_for_scenes(workspace, [f"{api.address}/stac", str(folder)], settle_s=0.0)
+    assert time.monotonic() - began < 6.0, "twice three tries, not the server's pace"
+    assert added(seen) == ["a_20240501"]
+    (refused,) = seen.refused
+    assert "the API does not answer the search (no whole answer: " in refused.reason
 
 
 @pytest.mark.parametrize(
