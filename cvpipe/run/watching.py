@@ -258,24 +258,28 @@ class _Watch:
             is_new = ledger.add_scene(scene)
         except LedgerError as error:
             ledger.scenes()  # raises where it is not the scene that is to blame but the ledger
-            self._refuse(found.name, found.stamp, error, counts)
+            self._refuse_file(found, error, counts)
         except CvpipeError as error:
-            self._refuse(found.name, found.stamp, error, counts)
+            self._refuse_file(found, error, counts)
         except Exception as error:  # whatever a file dies of costs that file only
             LOG.debug("%s", shown(found.address), exc_info=True)
-            self._refuse(found.name, found.stamp, SceneError(f"{type(error).__name__}: {error}"), counts)
+            self._refuse_file(found, SceneError(f"{type(error).__name__}: {error}"), counts)
         else:
             counts.added += [shown(found.address)] if is_new else []
             counts.known += not is_new
             self._note(found.name, found.stamp, _TAKEN)
 
-    def _refuse(self, name: str, stamp: Stamp, error: CvpipeError, counts: _Counts) -> None:
-        """Remember the refusal, and tell it unless that was done."""
+    def _refuse_file(self, found: Found, error: CvpipeError, counts: _Counts) -> None:
+        told = f"{found.name} ({shown(found.address)})" if found.item else shown(found.address)
+        self._refuse(found.name, found.stamp, error, counts, told)
+
+    def _refuse(self, name: str, stamp: Stamp, error: CvpipeError, counts: _Counts, told: str = "") -> None:
+        """Remember the refusal, and tell it unless that was done; `told` is the name as people see it."""
         reason = _reason(error)
         note = self._journal.get(name)
         is_told = note is not None and note.get("reason") == reason and note["told_for"] == stamp
         if not is_told:
-            counts.refused.append(Refused(shown(name), reason))
+            counts.refused.append(Refused(told or shown(name), reason))
         self._note(name, stamp, _REFUSED, reason)
 
     def _note(self, address: str, stamp: Stamp, state: str, reason: str = "") -> None:

@@ -276,7 +276,7 @@ def test_an_answer_that_is_none_is_told(workspace: Workspace, tmp_path: Path, bo
     assert [said in one.reason for one in seen.refused] == [True], seen.refused
 
 
-def test_a_bad_item_costs_itself_only(look: Look, tmp_path: Path, items: Items) -> None:
+def test_a_bad_item_costs_itself_only(look: Look, tmp_path: Path, api: FileServer, items: Items) -> None:
     put(tmp_path, "good")
     (tmp_path / "broken.tif").write_text("no raster")
     bare = item("bare", TODAY) | {"assets": {"thumbnail": {"href": "t.png", "type": "image/png"}}}
@@ -284,7 +284,10 @@ def test_a_bad_item_costs_itself_only(look: Look, tmp_path: Path, items: Items) 
     items += [bare, item("broken", TODAY), odd, item("good", TODAY)]
     seen = look()
     assert added(seen) == ["good"]
-    assert [(one.address.rsplit(" ", 1)[-1], one.reason.split(".")[0].split(" (")[0]) for one in seen.refused] == [
+    assert f"stac ortho broken ({api.address}/broken.tif)" in seen.refused[1].address
+    assert [
+        (one.address.split(" (")[0].rsplit(" ", 1)[-1], one.reason.split(".")[0].split(" (")[0]) for one in seen.refused
+    ] == [
         ("bare", "has no asset that is a raster"),
         ("broken", "no raster that GDAL can read"),
         ("odd", "is no STAC document"),
