@@ -31,7 +31,7 @@ from cvpipe.cli.workspace import JsonOption, WorkspaceOption
 from cvpipe.errors import RunFailedError
 
 if TYPE_CHECKING:
-    from cvpipe.run import Failure, Plan, PlannedPair, RunSummary
+    from cvpipe.run import Failure, Plan, RunSummary
     from cvpipe.run.estimate import Speed
     from cvpipe.run.whole_scenes import ScenePair
 
@@ -133,21 +133,19 @@ def _print_plan(plan: Plan, speed: Speed, swept: Sequence[tuple[ScenePair, float
         ]
         console.print_json({"estimate": told, "pairs": [asdict(pair) for pair in plan.pairs], "sweep": told_of_sweep})
         return
-    _print_choices(plan.pairs)
+    _print_choices(plan)
     pending = plan.pending
     rows = [(p.site_code, p.kind.value, p.before, p.after, p.why and p.why.value) for p in pending]
     columns = ("site", "asks", "before", "after", "new because")
     console.print_table("Assessments that a run would write", columns, rows)
-    for pair in plan.pairs:
-        if pair.rests:
-            console.out.print(f"{pair.site_code} {pair.after or ''}: {pair.rests}", soft_wrap=True, markup=False)
+    for pair in plan.resting:
+        console.out.print(f"{pair.site_code} {pair.after or ''}: {pair.rests}", soft_wrap=True, markup=False)
     if swept:
         whole = [(one.before.acquired, one.after.acquired, mpx) for one, mpx in swept]
         console.print_table("Whole scenes that a sweep compares, or has compared", ("before", "after", "Mpx"), whole)
-    touched = {pair.site_code for pair in pending}
-    unchanged = {pair.site_code for pair in plan.pairs if pair.known} - touched
+    touched, unchanged = plan.sites
     console.out.print(
-        f"{len(pending)} of {len(plan.pairs)} pairs are pending, on {len(touched)} sites; {len(unchanged)} sites are "
+        f"{len(pending)} of {len(plan.pairs)} pairs are pending, on {touched} sites; {unchanged} sites are "
         "up to date. Verdicts need the network; rebound is asked once demolition was seen complete.",
         soft_wrap=True,
     )
@@ -167,14 +165,12 @@ def _duration(seconds: float) -> str:
     return f"{minutes} min" if seconds >= 120 else f"{max(round(seconds), 1)} s"
 
 
-def _print_choices(pairs: Sequence[PlannedPair]) -> None:
+def _print_choices(plan: Plan) -> None:
     """For each site its baseline and its newest usable epoch, and why; then what was passed over."""
-    by_choice = {(p.site_code, p.before, p.reason): p for p in pairs if p.kind.value == "remediation"}
-    rows = [(p.site_code, _epoch(p.before, p.before_scenes), p.newest_usable, p.reason) for p in by_choice.values()]
+    rows = [(p.site_code, _epoch(p.before, p.before_scenes), p.newest_usable, p.reason) for p in plan.choices]
     console.print_table("Epochs of each site", ("site", "baseline", "newest usable", "because"), rows)
-    passed = {(p.site_code, one): None for p in pairs for one in p.passed_over}
-    if passed:
-        told = [(code, one.acquired, ", ".join(one.scenes), one.why) for code, one in passed]
+    told = [(code, one.acquired, ", ".join(one.scenes), one.why) for code, one in plan.passed_over()]
+    if told:
         console.print_table("Passed over", ("site", "epoch", "scenes", "because"), told)
 
 

@@ -2,6 +2,7 @@
 
 Workspace   the folder of a campaign: settings, ledger, runs
 Ledger      the file, and everything one may ask of it
+SeenFile    beside it: how good epochs show sites, which can be found out again
 read_sites  a file of sites, with the rows that were refused; write_sites and others for the way out
 """
 
@@ -37,6 +38,7 @@ from cvpipe.ledger.records import (
     Touched,
     Verification,
 )
+from cvpipe.ledger.seen import SeenFile
 from cvpipe.ledger.site_rows import site_as_plain
 from cvpipe.ledger.standing_decisions import standing
 from cvpipe.ledger.workspace import Workspace
@@ -62,6 +64,7 @@ __all__ = [
     "QueueItem",
     "Reminders",
     "RunRecord",
+    "SeenFile",
     "Session",
     "SiteLife",
     "SiteLine",

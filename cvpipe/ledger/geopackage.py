@@ -7,9 +7,11 @@ bounding boxes in columns, and an R-tree of its own over those of the sites.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy import Connection, text
 
@@ -125,8 +127,17 @@ def to_blob(geometry: BaseGeometry) -> bytes:
 
 def from_blob(blob: bytes) -> BaseGeometry:
     """The geometry in a GeoPackage binary, whoever wrote it."""
+    return shapely.from_wkb(_wkb_of(blob))
+
+
+def from_blobs(blobs: Sequence[bytes]) -> NDArray[np.object_]:
+    """The geometries in many (N,)."""
+    return np.asarray(shapely.from_wkb(np.array([*map(_wkb_of, blobs), None], object)[:-1]))
+
+
+def _wkb_of(blob: bytes) -> bytes:
     assert blob[:2] == b"GP", "a geometry column holds GeoPackage binaries"
-    return shapely.from_wkb(blob[_HEADER.size + _ENVELOPE_BYTES[blob[3] >> 1 & 0b111] :])
+    return blob[_HEADER.size + _ENVELOPE_BYTES[blob[3] >> 1 & 0b111] :]
 
 
 def bounds_columns(geometry: BaseGeometry) -> dict[str, float]:

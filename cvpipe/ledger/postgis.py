@@ -6,7 +6,11 @@ heights, which a GeoPackage keeps. PostGIS reads the check, so that a GIS sees t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import shapely
+from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy import Connection
 
@@ -62,3 +66,8 @@ def to_ewkb(geometry: BaseGeometry) -> str:
 def from_ewkb(ewkb: str) -> BaseGeometry:
     """The geometry that PostGIS handed out, without its stamp of the reference system."""
     return shapely.set_srid(shapely.from_wkb(ewkb), 0)
+
+
+def from_ewkbs(ewkbs: Sequence[str]) -> NDArray[np.object_]:
+    """The geometries of many rows (N,), as `from_ewkb`."""
+    return np.asarray(shapely.set_srid(shapely.from_wkb(np.array([*ewkbs, None], object)[:-1]), 0))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from dataclasses import fields
+from datetime import date, datetime
 from typing import Any
 
 from shapely.geometry import shape
@@ -78,17 +79,27 @@ def held_hash(row: Row) -> str:
     return held if held == row["content_hash"] else audit.sha256([held, row["content_hash"]])
 
 
+#: The columns of a site or of a version that hold its plan, in the order of `Plan`.
+PLAN_COLUMNS = tuple(one.name for one in fields(Plan))
+
+
 def plan_of(row: Row) -> Plan:
     """The plan in the columns of a site or of a version."""
-    return Plan(
-        demolition_area_m2=row["demolition_area_m2"],
-        green_area_m2=row["green_area_m2"],
-        green_ratio=row["green_ratio"],
-        retained=None if row["retained"] is None else shape(row["retained"]),
-        work_started=row["work_started"],
-        due_date=row["due_date"],
-        rules=row["rules"] or {},
-    )
+    return plan_from(*(row[name] for name in PLAN_COLUMNS))
+
+
+def plan_from(
+    demolition_area_m2: float | None,
+    green_area_m2: float | None,
+    green_ratio: float | None,
+    retained: Any,
+    work_started: date | None,
+    due_date: date | None,
+    rules: dict[str, Any] | None,
+) -> Plan:
+    """The plan in the values of `PLAN_COLUMNS`."""
+    kept = None if retained is None else shape(retained)
+    return Plan(demolition_area_m2, green_area_m2, green_ratio, kept, work_started, due_date, rules or {})
 
 
 def _version_of(row: Row) -> SiteVersion:

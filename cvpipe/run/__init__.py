@@ -9,7 +9,7 @@ sites       one site: read, align, compare, measure, judge → assessments
 planning    the epochs of each site → the pairs that a run assesses
 order       what a run is asked, and what stays the same throughout it
 pairs       the pairs of some sites at a time: what is known, what rests, what is pending
-sharing     sites that lie close together, looked at as one
+sharing     sites that lie close together, looked at as one; grouping: the same for all sites of a plan
 nearby      an index of scenes by place
 reading     the scenes of those pairs, read ahead of the network
 engines     where pairs are assessed: this process, or the workers of a Ray cluster

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 
 from cvpipe.domain import Outcome, Site
+from cvpipe.garbage import uncollected
 from cvpipe.ledger import Answered
 from cvpipe.run.epochs import Epochs, Identity
 from cvpipe.run.loads import loads_of
@@ -24,16 +25,22 @@ def plan_opened(job: Job, progress: Callable[[str], None] | None = None, *, load
     """`cvpipe.run.plan` on what was opened; `progress` is told each site. `loads` False leaves them out."""
     failures, parts, asking = list[Failure](), list[Table](), _Asking(job)
     for sites in job.sites_at_once(PLANNED_AT_ONCE):
-        job.choosing.expect(sites)
-        rounds = [list(with_epochs(job, some, failures)) for some in job.sites_at_once(SITES_AT_ONCE, sites)]
-        part = asking.of([one for some in rounds for one in some])
-        if loads:
-            part = replace(part, loads=loads_of(job, [[site for site, _ in some] for some in rounds], part))
-        parts.append(part)
+        with uncollected():
+            parts.append(_table(job, sites, asking, failures, with_loads=loads))
         if progress:
             for site in sites:
                 progress(site.code)
     return Plan(Table.joined(parts), failures)
+
+
+def _table(job: Job, sites: Sequence[Site], asking: _Asking, failures: list[Failure], *, with_loads: bool) -> Table:
+    """The pairs of some sites; those that cannot be planned are added to the failures."""
+    job.choosing.expect(sites)
+    parts = [list(with_epochs(job, some, failures)) for some in job.sites_at_once(SITES_AT_ONCE, sites)]
+    table = asking.of([one for part in parts for one in part])
+    if not with_loads:
+        return table
+    return replace(table, loads=loads_of(job, [[site for site, _ in part] for part in parts], table))
 
 
 _Watched = tuple[int, tuple[Outcome | None, ...], tuple[date, ...]]

@@ -51,7 +51,7 @@ class Looking:
 
     def at(self, site: Site) -> Look:
         """What scenes of one day show of a site; None where they cannot be read, which is not remembered."""
-        of_site = _site_digest(site, shapely.to_wkb(site.geometry))
+        of_site = site_digest(site, shapely.to_wkb(site.geometry))
 
         def look(scenes: tuple[Scene, ...]) -> Quality | None:
             shown = self._shown(scenes)
@@ -76,7 +76,7 @@ class Looking:
     def recalled(self, sites: Sequence[Site]) -> Recalled:
         """What is remembered of some sites, by their numbers and those of what was shown (`number`)."""
         outlines = shapely.to_wkb(np.array([*(site.geometry for site in sites), None], object)[:-1])
-        return self.looks.of_sites([_site_digest(*both) for both in zip(sites, outlines, strict=True)])
+        return self.looks.of_sites([site_digest(*both) for both in zip(sites, outlines, strict=True)])
 
     def number(self, scenes: tuple[Scene, ...]) -> int:
         """The number of scenes of one day in what is remembered; -1 where nobody has looked at them."""
@@ -86,7 +86,8 @@ class Looking:
         return _name(tuple(scene.content_hash for scene in scenes), self.gsd_m, self.margin_m)
 
 
-def _site_digest(site: Site, outline: bytes) -> bytes:
+def site_digest(site: Site, outline: bytes) -> bytes:
+    """By what looks at a site are found; `outline` as WKB."""
     return hashlib.sha256(as_json(site.buffer_m).encode() + outline).digest()[:16]
 
 

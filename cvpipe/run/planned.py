@@ -69,6 +69,15 @@ class Wanted:
         """Which of it has no assessment (N,)."""
         return np.array([why is not None for why in self.whys], bool)
 
+    @cached_property
+    def choices(self) -> tuple[int, ...]:
+        """The places of the pairs that tell which baselines were chosen, and why: each of these once."""
+        first = dict[tuple[date | None, str], int]()
+        for place, asked in enumerate(self.asked):
+            if asked.kind is PairKind.REMEDIATION:
+                first.setdefault((asked.before.acquired if asked.before else None, asked.reason), place)
+        return tuple(first.values())
+
 
 @dataclass(frozen=True)
 class Loads:
@@ -147,6 +156,10 @@ class Table:
         pending[list(self.rests)] = False
         return pending
 
+    def any_of_site(self, pairs: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Of which sites some of these pairs (N,) are (S,)."""
+        return np.asarray(np.diff(np.append(0, np.cumsum(pairs))[self.begins]) > 0)
+
     def told(self, number: int) -> PlannedPair:
         """One pair."""
         site = int(np.searchsorted(self.begins, number, side="right")) - 1
@@ -208,6 +221,30 @@ class Plan:
     def pending(self) -> PlannedPairs:
         """The pairs that a run would try."""
         return PlannedPairs(self.table, np.flatnonzero(self.table.is_pending))
+
+    @property
+    def resting(self) -> PlannedPairs:
+        """The pairs that failed before and are not tried now."""
+        return PlannedPairs(self.table, np.array(sorted(self.table.rests), np.int64))
+
+    @property
+    def choices(self) -> PlannedPairs:
+        """Of each site one pair for each baseline that was chosen."""
+        begins = zip(self.table.begins.tolist(), self.table.wanted, strict=False)
+        return PlannedPairs(self.table, np.array([n + at for n, one in begins for at in one.choices], np.int64))
+
+    def passed_over(self) -> Iterator[tuple[str, PassedOver]]:
+        """What shows a site and was not chosen, with the site's code."""
+        for code, wanted in zip(self.table.codes, self.table.wanted, strict=True):
+            for one in dict.fromkeys(wanted.epochs.passed_over):
+                yield code, one
+
+    @cached_property
+    def sites(self) -> tuple[int, int]:
+        """How many sites have pairs that a run would try, and how many others have known ones."""
+        pending = self.table.any_of_site(self.table.is_pending)
+        known = self.table.any_of_site(~self.table.is_new)
+        return int(pending.sum()), int((known & ~pending).sum())
 
     @property
     def load(self) -> Load:

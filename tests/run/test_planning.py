@@ -56,7 +56,8 @@ def sites(dice: random.Random) -> list[Site]:
 def _site(dice: random.Random, number: int) -> Site:
     x, y = dice.uniform(115.999, 116.02), dice.uniform(39.989, 40.0)
     outline = box(x, y, x + dice.uniform(2e-4, 9e-4), y + dice.uniform(2e-4, 7e-4))
-    rules: dict[str, Any] = dice.choices([{}, {"rebound": {"added_m2": 5.0}}, {"no": 1}], [0.9, 0.06, 0.04])[0]
+    others: list[dict[str, Any]] = [{}, {"rebound": {"added_m2": 5.0}}, {"no": 1}]
+    rules = dice.choices(others, [0.9, 0.06, 0.04])[0]
     began = dice.choice([None, None, date(2022, 8, 1), date(2023, 2, 1)])
     status = dice.choice([SiteStatus.REGISTERED, SiteStatus.REGISTERED, SiteStatus.CLEARED, SiteStatus.CLOSED])
     geometry = dice.choice([outline, outline, outline, Point(x, y)])
