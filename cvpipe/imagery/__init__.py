@@ -2,6 +2,7 @@
 
 opening, bands, collar, warping   a raster's place, its colours, its empty rim, and the way from grid to grid
 sampling, resampling   the kernel as filters and cells, and pixels read with it along that way
+scratch      a thread's memory for passing results
 remote       rasters behind https:// and s3:// addresses: settings, bytes, and reads that are tried again
 stac         scenes as STAC items, and scenes out of other people's items, collections and APIs
 scenes       a file or an address → its facts for the catalogue

@@ -15,6 +15,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from cvpipe.errors import SceneError
+from cvpipe.imagery.scratch import kept
 
 StoredValues = NDArray[Any]
 """Pixel values (bands, H, W) of whatever type the raster has."""
@@ -155,12 +156,15 @@ def needs_stretch(dataset: rasterio.DatasetReader, bands: Bands) -> bool:
 
 
 def as_rgb(values: NDArray[np.uint8], palette: NDArray[np.uint8] | None) -> NDArray[np.uint8]:
-    """uint8 (1 or 3, H, W) as contiguous (H, W, 3); grey is repeated, palette entries are looked up."""
+    """uint8 (1 or 3, H, W) as contiguous (H, W, 3); grey is repeated, palette entries are looked up.
+
+    It holds until the thread asks for another.
+    """
     if palette is not None:
         return np.asarray(palette[values[0]], np.uint8)
     if len(values) == 1:
         return np.repeat(values[0][:, :, None], 3, axis=2)
-    return np.asarray(cv2.merge(list(values)), np.uint8)
+    return np.asarray(cv2.merge(list(values), kept("rgb", (*values.shape[1:], 3), np.uint8)), np.uint8)
 
 
 def _alpha(dataset: rasterio.DatasetReader, nir_band: int | None) -> int | None:

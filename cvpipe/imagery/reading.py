@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 import cv2
 import numpy as np
@@ -25,6 +26,7 @@ from cvpipe.imagery.bands import Bands, StoredValues, Stretch
 from cvpipe.imagery.collar import COLLAR_BLACK, COLLAR_SHARE, in_collar, scene_collar
 from cvpipe.imagery.resampling import SQUARE_PX, resample, resample_valid
 from cvpipe.imagery.sampling import Sampling, sampling
+from cvpipe.imagery.scratch import kept
 
 #: Two lattices are the same where they differ nowhere by more than this (pixels): a tenth of what alignment resolves.
 SAME_LATTICE_PX = 0.01
@@ -297,23 +299,36 @@ class SceneReader:
             return list(self._dataset.overviews(self._bands.indexes[0]))
 
     def _source(self, window: rasterio.windows.Window, shape: tuple[int, int], resampling: Resampling) -> _Planes:
-        """A window of the raster, resampled to `shape` by GDAL."""
+        """A window of the raster, resampled to `shape` by GDAL; its pixels hold until the thread reads the next."""
         if self._bands.palette is not None:
             resampling = Resampling.nearest  # entries of a palette have no mean
-        values, valid = self._values(window, shape, resampling)
+        values, valid = self._values(window, shape, resampling, is_passing=True)
         colours = values[: len(self._bands.indexes)]
         if self._stretch is not None:
             colours = self._stretch.apply(colours)
         return _Planes(band_rules.as_rgb(colours, self._bands.palette), valid, self._bands.infrared(values))
 
     def _values(
-        self, window: rasterio.windows.Window, shape: tuple[int, int], resampling: Resampling
+        self,
+        window: rasterio.windows.Window,
+        shape: tuple[int, int],
+        resampling: Resampling,
+        *,
+        is_passing: bool = False,
     ) -> tuple[StoredValues, NDArray[np.bool_]]:
-        """Values (bands, H, W) as they are stored, near infrared the last of them, and their validity (H, W)."""
+        """Values (bands, H, W) as they are stored, near infrared the last of them, and their validity (H, W).
+
+        Those of a passing read hold until the thread's next.
+        """
         bands = self._bands
         read = bands.read
+        kinds = {self._dataset.dtypes[band - 1] for band in read}
+        if is_passing and kinds == {"uint8"}:
+            place: dict[str, Any] = {"out": kept("values", (len(read), *shape), np.uint8)}
+        else:
+            place = {"out_shape": (len(read), *shape)}
         with opening.reading_from(self.path):
-            values = self._dataset.read(list(read), window=window, out_shape=(len(read), *shape), resampling=resampling)
+            values = self._dataset.read(list(read), window=window, resampling=resampling, **place)
             valid = _finite(values)
             if bands.alpha is not None:
                 alpha = self._dataset.read(bands.alpha, window=window, out_shape=shape, resampling=resampling)

@@ -12,7 +12,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from threading import local
 from typing import Any, TypeVar
 
 import cv2
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cvpipe.imagery.sampling import Sampling, keys_cubic
+from cvpipe.imagery.scratch import kept
 from cvpipe.imagery.warping import Coordinates, FloatArray
 
 Samples = NDArray[Any]
@@ -29,9 +29,6 @@ AsGiven = TypeVar("AsGiven", NDArray[np.uint8], NDArray[np.float32])
 
 #: Side in target pixels, at most, of the squares that are resampled at once, and in source pixels, about.
 SQUARE_PX, SQUARE_SOURCE_PX = 512, 1024
-
-#: Bytes of passing results that a thread keeps for the next square.
-KEPT_BYTES = 8 * 2**20
 
 #: Grey levels (RMS) by which a square may miss the kernel; the rounding of both sides adds 0.4.
 MOST_MISSED = 0.65
@@ -48,13 +45,11 @@ TURNED_ABOVE = 1.4
 #: Pixels by which a square that is no more than moved may differ from that.
 SHIFTED_WITHIN_PX = 0.01
 
-#: Every so many rows and columns of a square tell its roughness.
-_ROUGHNESS_STEP = 16
+#: So many rows and columns of a square tell its roughness.
+_ROUGHNESS_LINES = 16
 
 #: Fractions of a pixel that `cv2.remap` knows, and for a pair of them (y, x) the pair on a smooth step.
 _FRACTIONS = 32
-
-_own = local()
 
 
 def resample(source: AsGiven, x: Coordinates, y: Coordinates, across: Sampling, down: Sampling) -> AsGiven:
@@ -164,7 +159,7 @@ def _shifted(pixels: Samples, place: _Place, x: float, y: float, result: Samples
     if min(col, row) < 0 or row + rows > pixels.shape[0] or col + cols > pixels.shape[1]:
         return False
     across, down = (keys_cubic(np.arange(-1.0, 3.0) - fraction) for fraction in (x - col, y - row))
-    moved = _kept("filtered", pixels.shape, pixels.dtype)
+    moved = kept("filtered", pixels.shape, pixels.dtype)
     cv2.filter2D(pixels, -1, np.outer(down, across), dst=moved, anchor=(1, 1), borderType=cv2.BORDER_REPLICATE)
     result[:] = moved[row : row + rows, col : col + cols]
     return True
@@ -176,9 +171,9 @@ def _by_cells(pixels: Samples, place: _Place, across: Sampling, down: Sampling, 
     shape = height * down.cells, width * across.cells, channels
     cells = pixels
     if shape != pixels.shape:
-        cells = _kept("cells", shape, pixels.dtype)
+        cells = kept("cells", shape, pixels.dtype)
         cv2.resize(pixels, shape[1::-1], dst=cells, interpolation=cv2.INTER_NEAREST)
-    filtered = _kept("filtered", shape, pixels.dtype)
+    filtered = kept("filtered", shape, pixels.dtype)
     taps = np.array(across.taps), np.array(down.taps)
     cv2.sepFilter2D(cells, -1, *taps, dst=filtered, borderType=cv2.BORDER_REPLICATE)
     x, y = place.maps(across.cells, down.cells)
@@ -193,10 +188,10 @@ def _exactly(pixels: Samples, place: _Place, result: Samples) -> None:
     where each is a product, all but 0.6 % of it.
     """
     rows, cols = place.shape
-    whole = _kept("whole", (rows, cols, 2), np.dtype(np.int16))
-    fraction = _kept("fraction", (rows, cols), np.dtype(np.uint16))
-    stepped = _kept("stepped", (rows, cols), np.dtype(np.uint16))
-    smooth = _kept("smooth", result.shape, np.dtype(np.uint8))
+    whole = kept("whole", (rows, cols, 2), np.int16)
+    fraction = kept("fraction", (rows, cols), np.uint16)
+    stepped = kept("stepped", (rows, cols), np.uint16)
+    smooth = kept("smooth", result.shape, np.uint8)
     cv2.convertMaps(*place.maps(1, 1), cv2.CV_16SC2, dstmap1=whole, dstmap2=fraction)
     np.take(_smooth_steps(), fraction, out=stepped, mode="clip")
     cv2.remap(pixels, whole, fraction, cv2.INTER_CUBIC, dst=result, borderMode=cv2.BORDER_REPLICATE)
@@ -215,7 +210,8 @@ def _smooth_steps() -> NDArray[np.uint16]:
 def _roughness(pixels: Samples) -> float:
     """How much green bends from pixel to pixel: RMS of the second differences along and across, together."""
     green = pixels[:, :, min(1, pixels.shape[2] - 1)]
-    along, across = green[::_ROUGHNESS_STEP].astype(np.float32), green[:, ::_ROUGHNESS_STEP].T.astype(np.float32)
+    rows, cols = (max(length // _ROUGHNESS_LINES, 1) for length in green.shape)
+    along, across = green[::rows].astype(np.float32), green[:, ::cols].T.astype(np.float32)
     bends = [line[:, 2:] - 2 * line[:, 1:-1] + line[:, :-2] for line in (along, across)]
     return math.sqrt(sum(float(np.mean(bend**2)) if bend.size else 0.0 for bend in bends))
 
@@ -260,18 +256,7 @@ class _Place:
 
     def maps(self, across: int, down: int) -> tuple[FloatArray, FloatArray]:
         """For `cv2.remap` of that part, its pixels split into so many cells."""
-        x, y = (_kept(name, self.shape, np.dtype(np.float32)) for name in "xy")
+        x, y = (kept(name, self.shape, np.float32) for name in "xy")
         self.x.fill(x, self.square, across, (across - 1) / 2 - self.left * across)
         self.y.fill(y, self.square, down, (down - 1) / 2 - self.top * down)
         return x, y
-
-
-def _kept(name: str, shape: tuple[int, ...], kind: np.dtype[Any]) -> NDArray[Any]:
-    """A thread's own memory for passing results: new memory for each square would take as long as its filter."""
-    size = math.prod(shape) * kind.itemsize
-    memory = getattr(_own, name, None)
-    if memory is None or memory.size < size:
-        memory = np.empty(size, np.uint8)
-        if size <= KEPT_BYTES:
-            setattr(_own, name, memory)
-    return np.asarray(memory[:size].view(kind).reshape(shape))
