@@ -200,7 +200,8 @@ def _keys(opened: Job) -> Iterator[tuple[Site, str]]:
         opened.expect_keys(sites)
         opened.choosing.expect(sites)
         for site in sites:
-            yield from ((site, key) for key in opened.keys(site, remediation(opened.choosing.of(site))))
+            asked = remediation(opened.choosing.of(site))
+            yield from ((site, key) for key in opened.keys(site, opened.rests(asked, opened.rules_version(site))))
 
 
 def _assessment(opened: Job, site: Site, key: str) -> Assessment:

@@ -34,7 +34,7 @@ def test_a_long_table_tells_what_a_short_one_does(
 def test_a_bar_ends_full_however_short_its_units(monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = list[float]()
     monkeypatch.setattr(console, "err", Console(file=io.StringIO(), force_terminal=True))
-    monkeypatch.setattr(console.Progress, "update", lambda _bar, _task, *, completed, **_: drawn.append(completed))
+    monkeypatch.setattr("rich.progress.Progress.update", lambda _bar, _task, *, completed, **_: drawn.append(completed))
     with console.progress("at work", 10_000) as step:
         for number in range(10_000):
             step(str(number))

@@ -25,6 +25,7 @@ from cvpipe.domain import (
     Inspection,
     Label,
     LogInOutcome,
+    Outcome,
     Sample,
     SampleResult,
     Scene,
@@ -562,14 +563,20 @@ class Ledger:
             return line_rows.given_verdicts(connection, codes)
 
     def answered(self, codes: Collection[str]) -> list[Answered]:
-        """What the assessments of some sites rest on and how they ended; of each site the earlier epochs first."""
+        """What the assessments of some sites rest on, in any order."""
         with store.reading(self._engine) as connection:
             return answered_rows.of_sites(connection, codes)
 
-    def answered_between(self, first: str, last: str) -> list[Answered]:
+    def demolition_of(self, codes: Collection[str]) -> list[tuple[str, str, Outcome | None]]:
+        """The assessments of some sites, in any order: code, key, and what was said of demolition, None where that was
+        not asked."""
+        with store.reading(self._engine) as connection:
+            return answered_rows.demolition_of(connection, codes)
+
+    def demolition_between(self, first: str, last: str) -> list[tuple[str, str, Outcome | None]]:
         """The same of all sites from one code to another, both included, in the order of `sites`."""
         with store.reading(self._engine) as connection:
-            return answered_rows.of_range(connection, first, last)
+            return answered_rows.demolition_between(connection, first, last)
 
     def site_of_assessment(self, assessment_id: int) -> dict[int, str]:
         """The code of the site that an assessment is of, by the assessment's id; empty where there is none."""

@@ -290,18 +290,17 @@ class GivenVerdict:
 
 
 class Answered(NamedTuple):
-    """What an assessment rests on and how it ended: the scenes of both epochs by content, the best of each and those
-    that fill it, None and none where no scene was usable; and the outcome of each question that it was asked."""
+    """What an assessment rests on: the scenes of both epochs by content, the best of each and those that fill it, None
+    and none where no scene was usable; the bundle, the rules, and what was asked."""
 
     site_code: str
-    key: str
     before: str | None
     after: str | None
     before_fill: tuple[str, ...]
     after_fill: tuple[str, ...]
     bundle_digest: str
     rules_version: str
-    outcomes: Mapping[Question, Outcome]
+    questions: frozenset[Question]
 
 
 @dataclass(frozen=True)

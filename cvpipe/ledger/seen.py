@@ -34,18 +34,26 @@ class SeenFile:
         """The measures of a site; None where there are none."""
         if (site, shown) in self._unkept:
             return self._unkept[site, shown]
-        query = f"SELECT {self._measures} FROM looks WHERE site = ? AND shown = ?"
-        return next(iter(self._rows(query, (site, self.number(shown)))), None)
+        return self.kept(site, self.number(shown))
 
-    def of_sites(self, sites: Sequence[bytes]) -> list[Row]:
-        """All that the file has of some sites: the place of the site among these, the number of what was shown, and
-        the measures."""
+    def kept(self, site: bytes, number: int) -> Row | None:
+        """The same, by the number of what was shown."""
+        query = f"SELECT {self._measures} FROM looks WHERE site = ? AND shown = ?"
+        return next(iter(self._rows(query, (site, number))), None)
+
+    def ask_of(self, sites: Sequence[bytes]) -> None:
+        """Name the sites that `asked` tells of."""
         self._rows("DELETE FROM wanted")
         try:
             self._connection.executemany("INSERT INTO wanted VALUES (?, ?)", enumerate(sites))
         except sqlite3.Error as error:
             self._tell(error)
-        return self._rows(f"SELECT number, shown, {self._measures} FROM wanted CROSS JOIN looks USING (site)")
+
+    def asked(self, measures: Sequence[str], where: str = "TRUE") -> list[Row]:
+        """What the file has of these sites and fulfils a condition: the place of the site among them, the number of
+        what was shown, and some measures."""
+        columns = ", ".join(("number", "shown", *measures))
+        return self._rows(f"SELECT {columns} FROM wanted CROSS JOIN looks USING (site) WHERE {where}")
 
     def number(self, shown: str) -> int:
         """The number by which the file knows what is shown; -1 for what nobody has looked at."""

@@ -36,12 +36,19 @@ class Beginnings:
 
     def key(self, site: Site, rest: str) -> str:
         """The digest of a JSON list whose first members are the site's, and whose others are `rest` (`as_rest`)."""
+        return self.keys(site, [rest.encode()])[0]
+
+    def keys(self, site: Site, rests: Sequence[bytes]) -> tuple[str, ...]:
+        """The digests of such lists that end otherwise."""
         held = self._held.get(site.code)
         if held is None or held[0] is not site:
             held = site, self._hashed(site, shapely.to_wkb(site.geometry, hex=True))
-        whole = held[1].copy()
-        whole.update(rest.encode())
-        return whole.hexdigest()
+        found = []
+        for rest in rests:
+            whole = held[1].copy()
+            whole.update(rest)
+            found.append(whole.hexdigest())
+        return tuple(found)
 
     def _hashed(self, site: Site, outline: str) -> _Hash:
         return hashlib.sha256(self._beginning(site, outline).encode())

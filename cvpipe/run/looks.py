@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,36 +18,47 @@ from cvpipe.ledger import SeenFile
 _MEASURES = tuple(one.name for one in fields(Quality) if one.name != "reasons")
 
 
+_COLUMNS = ("score", "reasons", *_MEASURES)
+
+
 @dataclass(frozen=True)
 class Recalled:
-    """What is known of some sites: the number of each look's site, that of what was shown, and its score, all (N,)."""
+    """What is known of some sites: the number of each look's site, that of what was shown, its score, and whether
+    something speaks against it, all (N,)."""
 
     site: NDArray[np.int64]
     shown: NDArray[np.int64]
     score: NDArray[np.float64]
-    _rows: Sequence[tuple[Any, ...]]
+    is_unusable: NDArray[np.bool_]
+    _sites: Sequence[bytes]
+    _file: SeenFile
+    _unusable: Mapping[tuple[int, int], Quality]
 
     @classmethod
-    def of(cls, rows: Sequence[tuple[Any, ...]]) -> Recalled:
-        """Rows of `SeenFile.of_sites`."""
-        site, shown, score = (np.fromiter((row[i] for row in rows), np.float64, len(rows)) for i in range(3))
-        return cls(site.astype(np.int64), shown.astype(np.int64), score, rows)
-
-    @cached_property
-    def is_unusable(self) -> NDArray[np.bool_]:
-        """Whether something speaks against it (N,)."""
-        return np.fromiter((row[3] != "" for row in self._rows), bool, len(self._rows))
+    def of(cls, file: SeenFile, sites: Sequence[bytes]) -> Recalled:
+        """All that a file knows of sites by these digests."""
+        file.ask_of(sites)
+        rows = file.asked(("score", "reasons <> ''"))
+        columns = (np.fromiter((row[i] for row in rows), np.float64, len(rows)) for i in range(4))
+        site, shown, score, is_unusable = columns
+        unusable = {(row[0], row[1]): _quality(row[2:]) for row in file.asked(_COLUMNS, "reasons <> ''")}
+        return cls(site.astype(int), shown.astype(int), score, is_unusable.astype(bool), sites, file, unusable)
 
     def quality(self, number: int) -> Quality:
         """All of one look."""
-        return _quality(self._rows[number][2:])
+        place = int(self.site[number]), int(self.shown[number])
+        if place in self._unusable:
+            return self._unusable[place]
+        row = self._file.kept(self._sites[place[0]], place[1])
+        assert row is not None, "what was recalled is in the file"
+        return _quality(row)
 
 
 class Looks:
     """Qualities by the digest of a site and by what was shown of it."""
 
     def __init__(self, path: Path) -> None:
-        self._file = SeenFile(path, ("score", "reasons", *_MEASURES))
+        self._file = SeenFile(path, _COLUMNS)
 
     def of(self, site: bytes, shown: str) -> Quality | None:
         """What is known of a site; None where nothing is."""
@@ -57,7 +67,7 @@ class Looks:
 
     def of_sites(self, sites: Sequence[bytes]) -> Recalled:
         """All that is known of some sites."""
-        return Recalled.of(self._file.of_sites(sites))
+        return Recalled.of(self._file, sites)
 
     def number(self, shown: str) -> int:
         """The number of what is shown in what is recalled; -1 for what nobody has looked at."""

@@ -79,11 +79,14 @@ class Job:
         version = self.rules_version(pair.site)
         return pair.key(self.network.digest, version, self.settings.light, self._sites_in_keys)
 
-    def keys(self, site: Site, asked: Iterable[Asked]) -> tuple[str, ...]:
-        """The idempotency keys of what is asked of a site."""
-        same = self.network.digest, self.rules_version(site), self.settings.light
-        rests = (rest_of_key(one.kind, one.before, one.after, *same) for one in asked)
-        return tuple(self._sites_in_keys.key(site, rest) for rest in rests)
+    def rests(self, asked: Iterable[Asked], rules_version: str) -> tuple[bytes, ...]:
+        """How the keys of what is asked of a site end, the same for all sites judged by these rules."""
+        same = self.network.digest, rules_version, self.settings.light
+        return tuple(rest_of_key(one.kind, one.before, one.after, *same).encode() for one in asked)
+
+    def keys(self, site: Site, rests: Sequence[bytes]) -> tuple[str, ...]:
+        """The idempotency keys at a site that end so."""
+        return self._sites_in_keys.keys(site, rests)
 
     def rules_version(self, site: Site) -> str:
         """The version of the rules by which a site is judged. Raises SettingsError."""

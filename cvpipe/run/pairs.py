@@ -8,10 +8,9 @@ from collections.abc import Iterator, Sequence
 from cvpipe.assess.rules import rules_of
 from cvpipe.domain import Site
 from cvpipe.errors import CvpipeError
-from cvpipe.ledger import Answered
 from cvpipe.run.epochs import Epochs
 from cvpipe.run.order import Job
-from cvpipe.run.planning import Asked, by_site, demolition_seen, remediation, watch
+from cvpipe.run.planning import Asked, Demolition, by_site, demolition_seen, remediation, watch
 from cvpipe.run.sharing import shared
 from cvpipe.run.sites import SitePair
 from cvpipe.run.summary import Failure, RunSummary
@@ -40,17 +39,18 @@ def rounds(job: Job, sites: Sequence[Site], summary: RunSummary) -> Iterator[lis
     chosen = list(with_epochs(job, sites, summary.failures))
     job.expect_keys([site for site, _ in chosen])
     yield _pending(job, [asked.of(site) for site, epochs in chosen for asked in remediation(epochs)], summary)
-    given = by_site(job.ledger.answered([site.code for site, _ in chosen]))
-    watched = [asked.of(s) for s, epochs in chosen for asked in _watch_of(job, s, epochs, given.get(s.code, ()))]
+    given = by_site(job.ledger.demolition_of([site.code for site, _ in chosen]))
+    watched = [asked.of(s) for s, epochs in chosen for asked in _watch_of(job, s, epochs, given.get(s.code, {}))]
     yield _pending(job, watched, summary)
 
 
-def _watch_of(job: Job, site: Site, epochs: Epochs, given: Sequence[Answered]) -> tuple[Asked, ...]:
+def _watch_of(job: Job, site: Site, epochs: Epochs, given: Demolition) -> tuple[Asked, ...]:
     """What a site is watched by; nothing where a person stated the epochs."""
     closed = job.closings.of(site)
     if job.choosing.stated or not (given or closed):
         return ()
-    return watch(epochs, demolition_seen(job.keys(site, remediation(epochs)), given), closed)
+    keys = job.keys(site, job.rests(remediation(epochs), job.rules_version(site)))
+    return watch(epochs, demolition_seen(keys, given), closed)
 
 
 def _pending(job: Job, pairs: list[SitePair], summary: RunSummary) -> list[SitePair]:

@@ -9,8 +9,8 @@ from datetime import date
 from functools import cached_property
 
 from cvpipe.assess.watching import closings, watch_start
-from cvpipe.domain import Outcome, Question, Scene, Site, SiteStatus, StatusMove
-from cvpipe.ledger import Answered, Entry, Ledger
+from cvpipe.domain import Outcome, Scene, Site, SiteStatus, StatusMove
+from cvpipe.ledger import Entry, Ledger
 from cvpipe.run.alike import AlikeSites
 from cvpipe.run.epoch_rules import EpochRules
 from cvpipe.run.epochs import Epoch, Epochs, choose_epochs
@@ -97,11 +97,15 @@ class Asked:
         return SitePair(site, self.kind, self.before, self.after, self.reason)
 
 
-def by_site(given: Iterable[Answered]) -> Mapping[str, list[Answered]]:
-    """What has been answered, by site."""
-    found = defaultdict[str, list[Answered]](list)
-    for one in given:
-        found[one.site_code].append(one)
+Demolition = Mapping[str, Outcome | None]
+"""What was said of demolition at a site, by the key of the assessment; None where it was not asked that."""
+
+
+def by_site(given: Iterable[tuple[str, str, Outcome | None]]) -> Mapping[str, Demolition]:
+    """What has been assessed (`Ledger.demolition_of`), by the code of the site."""
+    found = dict[str, dict[str, Outcome | None]]()
+    for code, key, outcome in given:
+        found.setdefault(code, {})[key] = outcome
     return found
 
 
@@ -112,11 +116,10 @@ def remediation(epochs: Epochs) -> tuple[Asked, ...]:
     return tuple(Asked(PairKind.REMEDIATION, p.before, p.after, p.reason) for p in epochs.pairs)
 
 
-def demolition_seen(keys: Sequence[str], given: Iterable[Answered]) -> tuple[Outcome | None, ...]:
+def demolition_seen(keys: Sequence[str], given: Demolition) -> tuple[Outcome | None, ...]:
     """What was seen of demolition at pairs with these keys; None where nothing was, or nothing could be."""
-    outcomes = {one.key: one.outcomes.get(Question.DEMOLITION) for one in given}
-    seen = (outcomes.get(key) for key in keys)
-    return tuple(None if outcome is Outcome.NOT_ASSESSABLE else outcome for outcome in seen)
+    seen = [given.get(key) for key in keys]
+    return tuple([None if outcome is Outcome.NOT_ASSESSABLE else outcome for outcome in seen])
 
 
 def watch(epochs: Epochs, demolition: Sequence[Outcome | None], closed: Sequence[date] = ()) -> tuple[Asked, ...]:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cvpipe.cli import app, console
-from cvpipe.domain import Outcome, Plan, Question
+from cvpipe.domain import Plan, Question
 from cvpipe.imagery import describe
 from cvpipe.ledger import Answered, Workspace
 from cvpipe.run import Why, plan, run
@@ -57,9 +57,9 @@ def test_rules_count_for_the_bundle_at_hand(bundle: str, rules: str, expected: W
     """That another bundle was once asked under these rules does not make the site a changed one."""
     epochs = Epoch((samples.scene("h2015", date(2015, 10, 1)),)), Epoch((samples.scene("h2017", date(2017, 7, 1)),))
     asked = Asked(PairKind.REMEDIATION, *epochs, "")
-    outcomes = {Question.DEMOLITION: Outcome.NONE}
+    questions = frozenset({Question.DEMOLITION})
     given = [
-        Answered("A", f"key of {made_by}", "h2015", "h2017", (), (), made_by, rules_then, outcomes)
+        Answered("A", "h2015", "h2017", (), (), made_by, rules_then, questions)
         for made_by, rules_then in (("one", "own"), ("two", "other"))
     ]
     assert why(asked, given, bundle, rules) is expected

@@ -172,9 +172,9 @@ def _wanted(job: Job) -> Iterator[tuple[Site, Epochs, Sequence[Asked], Sequence[
 
 
 def _answered(one: Assessment) -> Answered:
-    outcomes = {verdict.question: verdict.outcome for verdict in one.verdicts}
     epochs = one.before, one.after, one.before_fill, one.after_fill
-    return Answered(one.site_code, one.key, *epochs, one.bundle_digest, one.rules_version, outcomes)
+    questions = frozenset(verdict.question for verdict in one.verdicts)
+    return Answered(one.site_code, *epochs, one.bundle_digest, one.rules_version, questions)
 
 
 def _pairs(job: Job) -> list[SitePair]:
