@@ -164,7 +164,7 @@ def metric_crs(crs: pyproj.CRS, bounds: Bounds) -> pyproj.CRS:
 def utm_crs(lon: float, lat: float) -> pyproj.CRS:
     """WGS 84 / UTM zone of a place given in degrees (without the exceptions around Norway and Svalbard)."""
     zone = min(int((lon + 180) // 6) + 1, 60)
-    return pyproj.CRS.from_epsg((32600 if lat >= 0 else 32700) + zone)
+    return _of_epsg((32600 if lat >= 0 else 32700) + zone)
 
 
 def areal_scale(crs: pyproj.CRS, point: tuple[float, float]) -> float:
@@ -283,10 +283,39 @@ def windows(width: int, height: int, size: int, overlap: int) -> Iterator[Window
             yield Window(col, row, size, size)
 
 
-@lru_cache(maxsize=256)
 def transformer(source: pyproj.CRS, target: pyproj.CRS) -> pyproj.Transformer:
     """Coordinate transformer with x before y on both ends."""
+    return _transformer_of(_Itself(source), _Itself(target))
+
+
+class _Itself:
+    """A CRS as the key of a cache, equal to no other object: pyproj writes a CRS out whole each time it is hashed."""
+
+    __slots__ = ("crs",)
+
+    def __init__(self, crs: pyproj.CRS) -> None:
+        self.crs = crs
+
+    def __hash__(self) -> int:
+        return id(self.crs)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self.crs is other.crs
+
+
+@lru_cache(maxsize=256)
+def _transformer_of(source: _Itself, target: _Itself) -> pyproj.Transformer:
+    return _transformer(source.crs, target.crs)
+
+
+@lru_cache(maxsize=256)
+def _transformer(source: pyproj.CRS, target: pyproj.CRS) -> pyproj.Transformer:
     return pyproj.Transformer.from_crs(source, target, always_xy=True)
+
+
+@lru_cache(maxsize=120)
+def _of_epsg(code: int) -> pyproj.CRS:
+    return pyproj.CRS.from_epsg(code)
 
 
 def _metres_per_degree(lat: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -317,19 +346,26 @@ def _unit_m(crs: pyproj.CRS) -> float:
     return float(crs.axis_info[0].unit_conversion_factor)
 
 
+@lru_cache(maxsize=256)
+def _geodetic(projected: _Itself) -> tuple[pyproj.Transformer, float, pyproj.Geod]:
+    """From a CRS to longitude and latitude, how many radians their unit is (a degree, or a grad), and the ellipsoid."""
+    geodetic = projected.crs.geodetic_crs or WGS84
+    ellipsoid = geodetic.get_geod() or pyproj.Geod(ellps="WGS84")
+    return transformer(projected.crs, geodetic), geodetic.axis_info[0].unit_conversion_factor, ellipsoid
+
+
 def _square_unit_m2(crs: pyproj.CRS, point: tuple[float, float]) -> float:
     """Ground area, m², of a square CRS unit at `point`: a small cell's area in radians, on the CRS's ellipsoid.
 
     Radii of curvature after Snyder 1987 (PP 1395, equations 4-18 and 4-20). PROJ's own scale factors take Web
     Mercator's sphere for the ground, which is 0.7 % off at the equator.
     """
-    geodetic, half = crs.geodetic_crs or WGS84, 1e-5 if crs.is_geographic else 10.0
+    to_geodetic, units, ellipsoid = _geodetic(_Itself(crs))
+    half = 1e-5 if crs.is_geographic else 10.0
     x, y = point[0] + half * np.array([-1, 1, 0, 0]), point[1] + half * np.array([0, 0, -1, 1])
-    units = geodetic.axis_info[0].unit_conversion_factor  # radians in a degree, or in a grad
     # unwrapped, since a cell may lie across 180°
-    lon, lat = (np.unwrap(units * np.asarray(angle)) for angle in transformer(crs, geodetic).transform(x, y))
+    lon, lat = (np.unwrap(units * np.asarray(angle)) for angle in to_geodetic.transform(x, y))
     cell = abs((lon[1] - lon[0]) * (lat[3] - lat[2]) - (lon[3] - lon[2]) * (lat[1] - lat[0])) / (2 * half) ** 2
-    ellipsoid = geodetic.get_geod() or pyproj.Geod(ellps="WGS84")
     w2 = 1 - ellipsoid.es * math.sin(lat.mean()) ** 2
     return float(cell * ellipsoid.a**2 * (1 - ellipsoid.es) / w2**2 * math.cos(lat.mean()))
 

@@ -368,3 +368,12 @@ def test_many_areas_are_those_of_the_ellipsoid() -> None:
     assert found == pytest.approx([area_m2(one) for one in MANY], rel=1e-5)
     holed = box(116.2, 39.9, 116.21, 39.91).difference(box(116.202, 39.902, 116.204, 39.904))
     assert areas_m2([holed]) == pytest.approx([area_m2(holed)], rel=1e-4)
+
+
+def test_equal_systems_share_a_transformer() -> None:
+    """Whichever object stands for them; another system gets another one."""
+    one, same, other = (pyproj.CRS.from_epsg(code) for code in (32650, 32650, 32651))
+    assert one is not same
+    assert transformer(WGS84, one) is transformer(WGS84, same)
+    assert transformer(WGS84, one) is not transformer(WGS84, other)
+    assert areal_scale(one, (500_000, 4_400_000)) == areal_scale(same, (500_000, 4_400_000))

@@ -326,11 +326,13 @@ def changes_inside(maps: PairMaps, inside: Mask, network: Network) -> tuple[Chan
     return tuple(found)
 
 
+@lru_cache(maxsize=16)
 def inside_mask(outline: BaseGeometry, grid: Grid) -> Mask:
-    """Pixels (H, W) whose centre lies within a WGS 84 outline."""
+    """Pixels (H, W) whose centre lies within a WGS 84 outline; not to be written to, as the last ones are kept."""
     assert grid.crs is not None, "sites lie on georeferenced grids"
     local = reproject(outline, WGS84, grid.crs)
     mask: Mask = geometry_mask([local], grid.shape, grid.transform, invert=True)
+    mask.flags.writeable = False
     return mask
 
 
@@ -359,6 +361,10 @@ def pair_grid(site: Site, native: Grid, margin_m: float, gsd_m: float) -> Grid:
     """
     if native.crs is None:
         raise SceneError("a scene without georeference", remedy="Give it a CRS, for example with gdal_translate.")
-    outline = buffered(site.geometry, site.buffer_m)
-    crs: CRS = metric_crs(native.crs, reproject(outline, WGS84, native.crs).bounds)
+    return _grid_around(buffered(site.geometry, site.buffer_m), native.crs, margin_m, gsd_m)
+
+
+@lru_cache(maxsize=4096)  # asked for at each epoch, and for the ground and its surroundings again
+def _grid_around(outline: BaseGeometry, native: CRS, margin_m: float, gsd_m: float) -> Grid:
+    crs: CRS = metric_crs(native, reproject(outline, WGS84, native).bounds)
     return site_grid(outline, margin_m, crs, gsd_m)
