@@ -1,8 +1,9 @@
 """How fast two epochs are read, warped and aligned on this machine, against GDAL's own warper, and in how much memory.
 
-python scripts/benchmark_reading.py [--side 6144] [--threads 2] [--repeats 3] [--gigapixels 0.1,1,4] [--pictures R …]
+python scripts/benchmark_reading.py [--only PART …] [--side 6144] [--threads 2] [--repeats 3] [--gigapixels 0.1,1,4]
+                                    [--pictures R …]
 
-warp     One block of the reader (coordinates by control net, cv2.remap) against a GDAL WarpedVRT of the same file
+warp     One block of the reader (coordinates by control net) against a GDAL WarpedVRT of the same file
          with cubic resampling and an alpha band, which tells the validity as the reader does: at several sizes of the
          target's pixel, and turned. Both in one thread, by CPU time, the tries of both in turn. The difference is told
          as the RMS in grey levels, the rim of 8 px left out. With --pictures also on real rasters: on their first
@@ -45,6 +46,8 @@ from cvpipe.imagery.reading import Patch, SceneReader
 
 RGB = NDArray[np.uint8]
 
+PARTS = ("warp", "chain", "memory")
+
 #: Where the scenes lie (degrees): the west of Beijing, in UTM zone 50.
 PLACE = (116.2, 39.9)
 GSD_M = 0.5
@@ -65,6 +68,7 @@ MEMORY_TILES = 24
 def main() -> None:
     """Print one line per measurement."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to measure")
     parser.add_argument("--side", type=int, default=6144, help="pixels along a side of the scenes of the chain")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=3)
@@ -78,11 +82,14 @@ def main() -> None:
         print(json.dumps(_peak_of_reading(args.memory_of)))
         return
     with tempfile.TemporaryDirectory() as folder, gdal_environment():
-        measure_warp(_scene(Path(folder) / "warp.tif", "EPSG:4547", 2048, compress="none"), args.repeats)
-        for picture in args.pictures:
-            measure_warp(_plain_copy(picture, Path(folder) / picture.name), args.repeats)
-        measure_chain(Path(folder), args.side, args.threads, args.repeats)
-        measure_memory(Path(folder), [float(size) for size in args.gigapixels.split(",")])
+        if "warp" in args.only:
+            measure_warp(_scene(Path(folder) / "warp.tif", "EPSG:4547", 2048, compress="none"), args.repeats)
+            for picture in args.pictures:
+                measure_warp(_plain_copy(picture, Path(folder) / picture.name), args.repeats)
+        if "chain" in args.only:
+            measure_chain(Path(folder), args.side, args.threads, args.repeats)
+        if "memory" in args.only:
+            measure_memory(Path(folder), [float(size) for size in args.gigapixels.split(",")])
 
 
 def measure_warp(path: Path, repeats: int) -> None:
