@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pyproj
@@ -24,11 +23,12 @@ MOST_KEPT, STRAIGHT_PX = 9, 0.005
 #: Coordinates that a projection cannot give are put here, far outside any raster.
 _NOWHERE_PX = -1e6
 
-#: Pairs of CRS for which what leads from one to the other is kept.
-MOST_REMEMBERED = 256
+#: Pairs of CRS of which it is kept whether they are the same.
+MOST_COMPARED = 256
 
 FloatArray = NDArray[np.float32]
-Answer = TypeVar("Answer")
+
+_compared: dict[tuple[int, int], tuple[pyproj.CRS, pyproj.CRS, bool]] = {}
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def control_net(target: Grid, source: Grid) -> ControlNet:
     if not affine:
         assert target.crs is not None
         assert source.crs is not None
-        x, y = _way(target.crs, source.crs).transform(x, y)
+        x, y = transformer(target.crs, source.crs).transform(x, y)
     x, y = _apply(~source.transform, np.asarray(x), np.asarray(y))
     lost = ~np.isfinite(x + y)
     if lost.any():
@@ -159,28 +159,15 @@ def same_crs(one: pyproj.CRS | None, other: pyproj.CRS | None) -> bool:
     return one is other or _same(one, other)
 
 
-def _remembered(answer: Callable[[pyproj.CRS, pyproj.CRS], Answer]) -> Callable[[pyproj.CRS, pyproj.CRS], Answer]:
-    """`answer`, given once for each two objects: to hash a CRS, as a dictionary of them does, takes 25 µs."""
-    known: dict[tuple[int, int], tuple[pyproj.CRS, pyproj.CRS, Answer]] = {}
-
-    def given(one: pyproj.CRS, other: pyproj.CRS) -> Answer:
-        found = known.get((id(one), id(other)))
-        if found is None:
-            if len(known) >= MOST_REMEMBERED:
-                known.clear()
-            found = one, other, answer(one, other)
-            known[id(one), id(other)] = found  # which keeps the objects, so that no others take their numbers
-        return found[2]
-
-    return given
-
-
-@_remembered
 def _same(one: pyproj.CRS, other: pyproj.CRS) -> bool:
-    return bool(one == other or one.equals(other, ignore_axis_order=True))
-
-
-_way = _remembered(transformer)
+    """Answered once for each two objects: to hash a CRS, as a dictionary of them does, takes 25 µs."""
+    found = _compared.get((id(one), id(other)))
+    if found is None:
+        if len(_compared) >= MOST_COMPARED:
+            _compared.clear()
+        found = one, other, bool(one == other or one.equals(other, ignore_axis_order=True))
+        _compared[id(one), id(other)] = found  # which keeps the objects, so that no others take their numbers
+    return found[2]
 
 
 def _lines(length: int, step: int) -> NDArray[np.float64]:
