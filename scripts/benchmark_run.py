@@ -149,8 +149,8 @@ def measure_bare(setup: Setup, repeats: int) -> float:
     pixels = round(setup.side * 0.5 / setup.network.gsd_m)
     tile = _tiles(setup.network, pixels)[0]
     before, after = np.random.default_rng(0).integers(0, 256, (2, 1, tile.height, tile.width, 3), dtype=np.uint8)
-    setup.network.predict(before, after)
-    seconds = setup.timed(lambda: setup.network.predict(before, after), repeats)
+    setup.network.logits(before, after)
+    seconds = setup.timed(lambda: setup.network.logits(before, after), repeats)
     rate = tile.width * tile.height / 1e6 / seconds
     print(f"bare: {rate:.2f} Mpx/s on tiles of {tile.width} × {tile.height} px", flush=True)
     return rate

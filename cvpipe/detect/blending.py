@@ -21,41 +21,50 @@ from cvpipe.network.probabilities import FloatArray
 KEPT_BYTES = 64 * 2**20
 
 Tile = tuple[Window, FloatArray]
-"""A window and its values (C, height, width)."""
+"""A window and its values (C, 1 + height, 1 + width): before its own first row and column there is room for others."""
 
 
 def blend(tiles: Iterable[Tile], *, overlap: int, width: int, height: int) -> Iterator[Tile]:
     """Cross-fade tiles that arrive row by row, from left to right; yields cells that cover the raster once.
 
     All tiles are of one size and share `overlap` pixels (at most half a tile) with their neighbours; what
-    reaches past `width` and `height` is cut off. Only the lowest `overlap` rows of one row of tiles are kept, on the
-    disk where a raster is wide. The tiles' arrays are written to; a cell's is of use until the next one is asked for.
+    reaches past `width` and `height` is cut off. A cell's values have the row above and the column to the left of it
+    as their first ones (its own again at the raster's edge), and the next row and column as their last where the tile
+    has them, so that they can be interpolated as if the cell had no edge. Only the lowest `overlap` rows of one row of
+    tiles are kept, on the disk where a raster is wide. The tiles' arrays are written to; a cell's is of use until the
+    next one is asked for.
     """
     with _Kept() as above:
         for row, in_row in groupby(tiles, key=lambda tile: tile[0].row):
             for window, values in _blend_row(in_row, overlap=overlap, width=width):
+                values[:, 0] = values[:, 1]
                 if row > 0:
-                    _fade(above.get(window.col), values[:, :overlap], axis=1)
+                    kept = above.get(window.col)
+                    values[:, 0] = kept[:, 0]
+                    _fade(kept[:, 1:], values[:, 1 : 1 + overlap], axis=1)
                 last = row + window.height >= height
                 stride = window.height - overlap
                 if not last:
                     above.put(window.col, values[:, stride:])
                 rows = height - row if last else stride
-                yield Window(window.col, row, window.width, rows), values[:, :rows]
+                yield Window(window.col, row, window.width, rows), values[:, : rows + 2]
 
 
 def _blend_row(tiles: Iterable[Tile], *, overlap: int, width: int) -> Iterator[Tile]:
-    """Cross-fade the tiles of one row from left to right; yields them cut to the columns that are theirs alone."""
+    """Cross-fade the tiles of one row from left to right; yields them cut to the columns that are theirs alone, with
+    one more on either side."""
     left: FloatArray | None = None
     for window, values in tiles:
         size = window.width
-        assert values.shape[1:] == (window.height, size), "a tile has the shape of its window"
+        assert values.shape[1:] == (window.height + 1, size + 1), "a tile has the shape of its window, and room"
         assert 2 * overlap <= size or size >= width, "three tiles would meet in one column"
+        values[..., 0] = values[..., 1]
         if left is not None:
-            _fade(left, values[..., :overlap], axis=2)
+            values[..., 0] = left[..., 0]
+            _fade(left[..., 1:], values[..., 1 : 1 + overlap], axis=2)
         left = values[..., max(size - overlap, 0) :].copy()
         columns = width - window.col if window.col + size >= width else size - overlap
-        yield Window(window.col, window.row, columns, window.height), values[..., :columns]
+        yield Window(window.col, window.row, columns, window.height), values[..., : columns + 2]
 
 
 class _Kept:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import cv2
@@ -15,7 +15,7 @@ from cvpipe.errors import SceneError
 from cvpipe.geo import Grid, Window
 from cvpipe.imagery.quality import usable
 from cvpipe.imagery.reading import Patch
-from cvpipe.network.probabilities import FloatArray
+from cvpipe.network.probabilities import FloatArray, sigmoid, soften
 
 #: Probabilities are kept as uint8: 0..254 stand for 0..1, so a step is 0.4 %, finer than any calibration.
 PROBABILITY_SCALE = 254
@@ -54,11 +54,13 @@ class PairMaps:
 
 @dataclass(frozen=True)
 class CellMaps:
-    """One cell's maps: surface codes uint8 (H, W) of both epochs, probabilities uint8 (4, H, W) in domain order."""
+    """One cell's maps as in `Seen`: surface codes uint8 (H, W) of both epochs, probabilities uint8 (4, H, W) in domain
+    order, and where they were asked for, those of each surface at both epochs, uint8 (2, 8, H, W)."""
 
     surface_before: Pixels
     surface_after: Pixels
     probability: Pixels
+    chances: Pixels | None
 
 
 @dataclass(frozen=True)
@@ -123,10 +125,11 @@ def see(network: Network, before: Patch, after: Patch) -> Seen:
     chance_before, chance_after = (np.full((len(SURFACES), *grid.shape), NO_DATA, np.uint8) for _ in range(2))
     probability = np.full((len(ChangeKind), *grid.shape), NO_DATA, np.uint8)
     for cell in cells(network, grid.width, grid.height, pair.part):
-        maps, place = cell_maps(cell), cell.window.slices
+        maps, place = cell_maps(cell, with_chances=True), cell.window.slices
         surface_before[place], surface_after[place] = maps.surface_before, maps.surface_after
         probability[:, *place] = maps.probability
-        chance_before[:, *place], chance_after[:, *place] = chances(cell)
+        assert maps.chances is not None
+        chance_before[:, *place], chance_after[:, *place] = maps.chances
     return Seen(
         grid,
         surface_before,
@@ -144,23 +147,31 @@ def strip_of(before: Patch, after: Patch) -> Strip:
     return Strip(before.pixels, after.pixels, usable(before, after), usable(after, before))
 
 
-def cell_maps(cell: Cell) -> CellMaps:
+def cell_maps(cell: Cell, *, with_chances: bool = False) -> CellMaps:
     """Surfaces and probabilities of a cell, 255 wherever an epoch (for changes: one of them) is not usable."""
-    n = len(SURFACES)
-    before, after, structure = cell.values[:n], cell.values[n : 2 * n], cell.values[2 * n :]
-    seen = cell.strip.usable_before & cell.strip.usable_after
-    return CellMaps(
-        surface_before=_surface(before, cell.strip.usable_before),
-        surface_after=_surface(after, cell.strip.usable_after),
-        probability=_stored((*structure, *_green(before[_VEGETATION], after[_VEGETATION])), seen),
+    n, shape = len(SURFACES), (cell.window.height, cell.window.width)
+    surfaces, probability = (
+        np.full((2, *shape), NO_DATA, np.uint8),
+        np.full((len(ChangeKind), *shape), NO_DATA, np.uint8),
     )
-
-
-def chances(cell: Cell) -> tuple[Pixels, Pixels]:
-    """Stored probabilities of the surfaces before and after, uint8 (8, H, W); 255 where that epoch is not usable."""
-    n = len(SURFACES)
-    before, after = cell.values[:n], cell.values[n : 2 * n]
-    return _stored(tuple(before), cell.strip.usable_before), _stored(tuple(after), cell.strip.usable_after)
+    chances = np.full((2, n, *shape), NO_DATA, np.uint8) if with_chances else None
+    usable = np.stack([cell.strip.usable_before, cell.strip.usable_after])
+    for rows, logits in cell.bands():
+        seen = usable[:, rows]
+        if not seen.any():
+            continue
+        green = []
+        for epoch in range(2):
+            own = logits[epoch * n : (epoch + 1) * n].copy()
+            codes = np.asarray(cv2.LUT(_likeliest(own), _CODES), np.uint8)
+            surfaces[epoch, rows] = np.where(seen[epoch], codes, NO_DATA)
+            total = soften(own)
+            green.append(own[_VEGETATION] / total)
+            if chances is not None:
+                chances[epoch, :, rows] = _stored(own / total, seen[epoch])
+        changes = (*sigmoid(logits[2 * n :]), *_green(*green))
+        probability[:, rows] = _stored(changes, seen[0] & seen[1])
+    return CellMaps(surfaces[0], surfaces[1], probability, chances)
 
 
 def least_stored(network: Network, kind: ChangeKind) -> int:
@@ -179,20 +190,11 @@ def decided(probability: Pixels, kind: ChangeKind, network: Network, pixel_area_
     return change
 
 
-def _surface(probabilities: FloatArray, seen: Mask) -> Pixels:
-    """Code of the likeliest surface, (8, H, W) → (H, W)."""
-    if not seen.any():
-        return np.full(seen.shape, NO_DATA, np.uint8)
-    codes = np.asarray(cv2.LUT(_likeliest(probabilities), _CODES), np.uint8)
-    codes[~seen] = NO_DATA
-    return codes
-
-
-def _likeliest(probabilities: FloatArray) -> Pixels:
+def _likeliest(logits: FloatArray) -> Pixels:
     """Index of the highest value of each pixel, the first of equals; numpy's argmax takes ten times as long."""
-    highest = probabilities[0].copy()
+    highest = logits[0].copy()
     index = np.zeros(highest.shape, np.uint8)
-    for i, values in enumerate(probabilities[1:], start=1):
+    for i, values in enumerate(logits[1:], start=1):
         higher = (values > highest).view(np.uint8)
         np.maximum(index, higher * np.uint8(i), out=index)
         np.maximum(highest, values, out=highest)
@@ -204,10 +206,8 @@ def _green(before: FloatArray, after: FloatArray) -> tuple[FloatArray, FloatArra
     return after * (1 - before), before * (1 - after)
 
 
-def _stored(probabilities: Sequence[FloatArray], seen: Mask) -> Pixels:
+def _stored(probabilities: Iterable[FloatArray], seen: Mask) -> Pixels:
     """Probabilities (H, W) as they are kept, uint8 (n, H, W)."""
-    if not seen.any():
-        return np.full((len(probabilities), *seen.shape), NO_DATA, np.uint8)
     scaled = [cv2.convertScaleAbs(probability, alpha=PROBABILITY_SCALE) for probability in probabilities]
     stored = np.minimum(np.stack(scaled), PROBABILITY_SCALE, dtype=np.uint8)
     stored[:, ~seen] = NO_DATA
@@ -250,7 +250,6 @@ __all__ = [
     "PairMaps",
     "Seen",
     "cell_maps",
-    "chances",
     "compare",
     "decided",
     "least_stored",

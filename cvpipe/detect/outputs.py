@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,13 +11,14 @@ from typing import Any
 import rasterio
 import rasterio.shutil
 import shapely
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 
 from cvpipe.detect.maps import NO_DATA
 from cvpipe.detect.overviews import add_overviews
 from cvpipe.domain import SURFACE_COLOURS, SURFACES, Change, ChangeKind
 from cvpipe.folders import OutputFolder, cannot_write
 from cvpipe.geo import Grid, array_of
+from cvpipe.imagery.opening import plain_pictures_welcome
 
 CHANGES_TIF = "changes.tif"
 SURFACE_BEFORE_TIF = "surface_before.tif"
@@ -94,8 +94,7 @@ def write_cog(source: Path, target: Path) -> None:
 
     Codes have no mean. What is in `source` stays: names, colour table, no-data value. Its overviews are made beside it.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with plain_pictures_welcome():
         add_overviews(source, _new_overview, NO_DATA)
         rasterio.shutil.copy(source, target, driver="COG", **_COG)
 
@@ -114,8 +113,7 @@ def new_raster(path: Path, grid: Grid) -> Iterator[rasterio.io.DatasetWriter]:
         profile["crs"] = rasterio.crs.CRS.from_wkt(grid.crs.to_wkt())
     if not grid.transform.is_identity:  # pixel coordinates are what a raster without transform has
         profile["transform"] = grid.transform
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+    with plain_pictures_welcome():
         dataset = rasterio.open(path, "w", **profile)
     with dataset:
         if is_surface:

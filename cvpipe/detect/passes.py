@@ -93,7 +93,10 @@ def draw(found: Found, grid: Grid, work: Path) -> None:
 
 
 def deliver(work: Path, stage: Path, pair: AlignedPair) -> None:
-    """Write the finished rasters as COGs; those of plain pictures go onto BEFORE's own pixels first."""
+    """Write the finished rasters as COGs; those of plain pictures go onto BEFORE's own pixels first.
+
+    In whatever thread: it reads and writes files alone.
+    """
     for name in (outputs.CHANGES_TIF, outputs.SURFACE_BEFORE_TIF, outputs.SURFACE_AFTER_TIF):
         source = work / name
         if pair.grid.crs is None:

@@ -1,24 +1,27 @@
-"""From a pair of pictures of any size to the network's blended answer, tile by tile and cell by cell."""
+"""From a pair of pictures of any size to the network's blended answer, tile by tile and cell by cell.
+
+Three threads hand on to each other what they have done, each one piece ahead: one reads, one asks the network, and the
+caller's own blends and makes of it what it wants.
+"""
 
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import groupby, islice
+from itertools import cycle, groupby, islice
 from typing import Protocol
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
+from cvpipe.ahead import ahead
 from cvpipe.detect.blending import Tile, blend
-from cvpipe.domain import SURFACES, ChangeKind
+from cvpipe.domain import ChangeKind
 from cvpipe.geo import Window
-from cvpipe.network.probabilities import FloatArray, Probabilities
+from cvpipe.network.probabilities import CHANNELS, FloatArray, enlarge
 
 Pixels = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -37,14 +40,18 @@ LARGEST_TILE = 3.0
 #: Sides of tiles are multiples of this many pixels: encoders halve their picture five times.
 SIDE_MULTIPLE_PX = 32
 
-#: Channels of a blended answer: the surfaces before, the surfaces after, structure_removed, structure_added.
-CHANNELS = 2 * len(SURFACES) + 2
+#: Rows of a cell that are brought to pixels at once: they stay in the processor's cache.
+ROWS_AT_ONCE = 128
+
+#: Answers that are there at once: one in the making, and one that is looked at.
+ROOMS = 2
 
 
 class Network(Protocol):
     """A trained network with all that its answer needs to be used: what a bundle loads to.
 
-    `gsd_m` is the ground size in metres of the pixels it was trained for, `tile_px` the usual side of its tiles.
+    `gsd_m` is the ground size in metres of the pixels it was trained for, `tile_px` the usual side of its tiles, `step`
+    the pixels along the side of a square that it gives one answer for (1, 2 or 4).
     `thresholds` holds the probability above which a pixel is a change, `min_area_m2` and `min_probability` the area
     and the mean probability under which a patch of change is dropped.
     """
@@ -58,16 +65,19 @@ class Network(Protocol):
     @property
     def tile_px(self) -> int: ...
     @property
+    def step(self) -> int: ...
+    @property
     def thresholds(self) -> Mapping[ChangeKind, float]: ...
     @property
     def min_area_m2(self) -> Mapping[ChangeKind, float]: ...
     @property
     def min_probability(self) -> Mapping[ChangeKind, float]: ...
 
-    def predict(self, before: Pixels, after: Pixels) -> Probabilities:
-        """Answer for uint8 RGB tiles (N, H, W, 3) of two epochs.
+    def logits(self, before: Pixels, after: Pixels) -> FloatArray:
+        """Calibrated log-odds for uint8 RGB tiles (N, H, W, 3) of two epochs, (N, 18, H / step, W / step).
 
-        H and W are multiples of `SIDE_MULTIPLE_PX`, at most `LARGEST_TILE` times `tile_px` (rounded up to them).
+        In the order of `CHANNELS`, surfaces up to a constant for each pixel. H and W are multiples of
+        `SIDE_MULTIPLE_PX`, at most `LARGEST_TILE` times `tile_px` (rounded up to them).
         """
         ...
 
@@ -93,14 +103,32 @@ ReadStrip = Callable[[Window], Strip]
 
 @dataclass(frozen=True)
 class Cell:
-    """A finished part of the raster: blended values float32 (18, H, W) in the order of `CHANNELS`, and its pixels.
+    """A finished part of the raster: its pixels, and what the network answers for them.
 
-    The values are of use until the next cell is asked for.
+    `values` are blended logits float32 (18, h, w) in the order of `CHANNELS`, one for a square of `step` pixels, as
+    `blending.blend` gives them; they are of use until the next cell is asked for.
     """
 
     window: Window
     values: FloatArray
+    step: int
     strip: Strip
+
+    def bands(self) -> Iterator[tuple[slice, FloatArray]]:
+        """Rows of the cell and their logits (18, rows, W), pixel by pixel, from above down; of use until the next."""
+        height, width, step = self.window.height, self.window.width, self.step
+        if step == 1:
+            for first in range(0, height, ROWS_AT_ONCE):
+                end = min(first + ROWS_AT_ONCE, height)
+                yield slice(first, end), self.values[:, 1 + first : 1 + end, 1 : 1 + width]
+            return
+        columns = step * self.values.shape[2]
+        for first in range(0, height, ROWS_AT_ONCE):
+            end = min(first + ROWS_AT_ONCE, height)
+            small = self.values[:, first // step : -(-end // step) + 2]
+            large = np.empty((CHANNELS, step * small.shape[1], columns), np.float32)
+            enlarge(small, large)
+            yield slice(first, end), large[:, step : step + end - first, step : step + width]
 
 
 def cells(
@@ -108,51 +136,39 @@ def cells(
 ) -> Generator[Cell, None, None]:
     """Predict a raster of `width` × `height` pixels; the cells cover it once, row by row.
 
-    Memory holds a strip of two batches and the overlap of one row of tiles, however large the raster. Strips are read
-    one ahead, by one thread, while the network is at work: close the iterator before what is read is closed, which
-    waits for the read in hand (`contextlib.closing`). Tiles without a usable pixel at either epoch are not predicted.
-    `on_tile(done, total)` is told of each tile.
+    Memory holds a few tiles and the overlap of one row of them, however large the raster. While one cell is looked at,
+    the network is at work on the next and a thread reads for the one after: close the iterator before what is read is
+    closed, which waits for the read in hand (`contextlib.closing`). Tiles without a usable pixel at either epoch are
+    not predicted. `on_tile(done, total)` is told of each tile.
     """
-    overlap = network.tile_px // OVERLAP_SHARE
+    overlap, step = network.tile_px // OVERLAP_SHARE, network.step
     lattice = tiles_of(width, height, network.tile_px, overlap)
     groups = list(_batches(lattice, network.tile_px))
-    around = [cut_off(_around(group), width, height) for group in groups]
     recent: dict[tuple[int, int], Strip] = {}
-    room: FloatArray = np.empty((max(map(len, groups)), CHANNELS, lattice[0].height, lattice[0].width), np.float32)
 
-    def tiles(strips: Iterable[Strip]) -> Iterator[Tile]:
-        done = 0
-        for group, strip_window, strip in zip(groups, around, strips, strict=True):
-            for window, values in zip(group, _predict(network, strip, strip_window, group, room), strict=True):
-                recent[window.row, window.col] = strip.part(_relative(window, strip_window))
-                done += 1
-                yield window, values
-                if on_tile is not None:
-                    on_tile(done, len(lattice))
+    def read_all() -> Iterator[Strip]:
+        return (read(cut_off(_around(group), width, height)) for group in groups)
 
-    with closing(_ahead(read, around)) as strips:
-        for window, values in blend(tiles(strips), overlap=overlap, width=width, height=height):
-            strip = recent.pop((window.row, window.col))
-            yield Cell(window, values, strip.part(Window(0, 0, window.width, window.height)))
+    def tiles() -> Generator[Tile, None, None]:
+        largest = max(map(len, groups)), CHANNELS, lattice[0].height // step + 1, lattice[0].width // step + 1
+        rooms = cycle([np.empty(largest, np.float32) for _ in range(min(ROOMS, len(groups)))])
+        with closing(ahead(read_all(), len(groups))) as strips:
+            for group, strip, room in zip(groups, strips, rooms, strict=False):
+                origin = _around(group)
+                _predict(network, strip, origin, group, room[:, :, 1:, 1:])
+                for window, values in zip(group, room, strict=False):
+                    recent[window.row, window.col] = strip.part(_relative(window, origin))
+                    yield _in_steps(window, step), values
 
-
-def _ahead(read: ReadStrip, places: Sequence[Window]) -> Generator[Strip, None, None]:
-    """The strips of `places` in turn, the next one read by a thread of its own while one is looked at."""
-    if len(places) == 1:
-        yield read(places[0])
-        return
-    with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as reader:
-        coming = deque[Future[Strip]]()
-        try:
-            for place in places:
-                coming.append(reader.submit(read, place))
-                if len(coming) > 1:
-                    yield coming.popleft().result()
-            while coming:
-                yield coming.popleft().result()
-        finally:
-            for one in coming:
-                one.cancel()
+    with closing(ahead(tiles(), len(lattice))) as found:
+        blended = blend(found, overlap=overlap // step, width=-(-width // step), height=-(-height // step))
+        for done, (small, values) in enumerate(blended, start=1):
+            strip = recent.pop((small.row * step, small.col * step))
+            whole = Window(small.col * step, small.row * step, small.width * step, small.height * step)
+            window = cut_off(whole, width, height)
+            yield Cell(window, values, step, strip.part(Window(0, 0, window.width, window.height)))
+            if on_tile is not None:
+                on_tile(done, len(lattice))
 
 
 def tiles_of(width: int, height: int, tile_px: int, overlap: int) -> list[Window]:
@@ -190,20 +206,16 @@ def _batches(lattice: list[Window], tile_px: int) -> Iterator[list[Window]]:
             yield group
 
 
-def _predict(network: Network, strip: Strip, origin: Window, group: list[Window], room: FloatArray) -> FloatArray:
-    """Values (N, 18, H, W) of the windows in `group`, laid in `room`; zero where a window shows nothing usable."""
+def _predict(network: Network, strip: Strip, origin: Window, group: list[Window], room: FloatArray) -> None:
+    """Lay logits of the windows in `group` in `room` (N, 18, h, w); zeros where a window shows nothing usable."""
     parts = [strip.part(_relative(window, origin)) for window in group]
     seen = [i for i, part in enumerate(parts) if part.usable_before.any() or part.usable_after.any()]
-    values = room[: len(group)]
     if len(seen) < len(group):
-        values[:] = 0
+        room[: len(group)] = 0
     if seen:
         before = np.stack([_padded(parts[i].before, group[i]) for i in seen])
         after = np.stack([_padded(parts[i].after, group[i]) for i in seen])
-        answer = network.predict(before, after)
-        for i, *answers in zip(seen, answer.surface_before, answer.surface_after, answer.change, strict=True):
-            np.concatenate(answers, out=values[i])
-    return values
+        room[seen] = network.logits(before, after)
 
 
 def _padded(pixels: Pixels, window: Window) -> Pixels:
@@ -224,8 +236,12 @@ def cut_off(window: Window, width: int, height: int) -> Window:
     )
 
 
+def _in_steps(window: Window, step: int) -> Window:
+    return Window(window.col // step, window.row // step, window.width // step, window.height // step)
+
+
 def _relative(window: Window, origin: Window) -> Window:
     return Window(window.col - origin.col, window.row - origin.row, window.width, window.height)
 
 
-__all__ = ["BATCH", "CHANNELS", "Cell", "Mask", "Network", "Pixels", "ReadStrip", "Strip", "cells", "tiles_of"]
+__all__ = ["BATCH", "Cell", "Mask", "Network", "Pixels", "ReadStrip", "Strip", "cells", "tiles_of"]

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -107,10 +108,12 @@ def detect_pair(
         work.mkdir()
         found = passes.predict(network, pair, work, on_tile)
         passes.draw(found, pair.grid, work)
-        changes = found.changes(pair.grid)
-        passes.deliver(work, stage, pair)
+        with ThreadPoolExecutor(1) as packer:
+            delivered = packer.submit(passes.deliver, work, stage, pair)
+            changes = found.changes(pair.grid)
+            write_preview(stage / outputs.PREVIEW_PNG, pair, changes)
+            delivered.result()
         shutil.rmtree(work)
-        write_preview(stage / outputs.PREVIEW_PNG, pair, changes)
         outputs.write_geojson(stage / outputs.CHANGES_GEOJSON, _in_outputs(changes, pair.output_grid), pair.output_grid)
         summary = DetectSummary(
             out=out,

@@ -163,13 +163,13 @@ def _remote_reason(address: str, error: Exception) -> tuple[str, str]:
 
 
 def _open_with_gdal(name: str, drivers: Sequence[str] = DRIVERS, **settings: str) -> rasterio.DatasetReader:
-    with gdal_environment(), rasterio.Env(**settings), _plain_pictures_welcome():
+    with gdal_environment(), rasterio.Env(**settings), plain_pictures_welcome():
         return DatasetReader(name, driver=list(drivers))  # rasterio.open takes one driver only
 
 
 @contextmanager
-def _plain_pictures_welcome() -> Iterator[None]:
-    """Without rasterio's warning of a missing georeference: that is judged here."""
+def plain_pictures_welcome() -> Iterator[None]:
+    """Without rasterio's warning of a missing georeference: that is judged here. For any number of threads."""
     _mute(+1)
     try:
         yield

@@ -67,6 +67,8 @@ class ChangeNetwork(nn.Module):
     """
 
     has_surfaces = True
+    #: Pixels along the side of the square that one of its own logits stands for.
+    step = 1
 
     def __init__(self, design: Design, in_channels: int = 3) -> None:
         super().__init__()
@@ -102,6 +104,8 @@ class ChangeNetwork(nn.Module):
 
 class SiameseNetwork(ChangeNetwork):
     """Surface maps of two epochs and the structures removed and added between them."""
+
+    step = 2
 
     def __init__(self, design: Design) -> None:
         super().__init__(design)

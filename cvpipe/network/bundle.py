@@ -20,7 +20,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
 
-import cv2
 import numpy as np
 import torch
 from pydantic import Field, field_validator
@@ -30,7 +29,7 @@ from safetensors.numpy import load_file, save_file
 import cvpipe
 from cvpipe.domain import SURFACES, ChangeKind
 from cvpipe.errors import BundleError
-from cvpipe.network.architecture import STRIDE, ChangeNetwork, Design, Logits, SiameseNetwork, resized
+from cvpipe.network.architecture import STRIDE, ChangeNetwork, Design, Logits, SiameseNetwork
 from cvpipe.network.designs import build_network
 from cvpipe.network.fusing import folded, fused
 from cvpipe.network.item import CARD, GOLDEN, ITEM, WEIGHTS, contradictions, item_of, multihash
@@ -102,6 +101,7 @@ class Network:
             fused(module, torch.bfloat16 if has_fast_bf16() else torch.float32)
         else:
             folded(module)
+        self.step = module.step
         self._module = module.eval().to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def _describe(self, settings: BundleSettings, digest: str, device: torch.device, *, answers_surfaces: bool) -> None:
@@ -132,22 +132,22 @@ class Network:
     def predict(self, before: np.ndarray, after: np.ndarray) -> Probabilities:
         """Probabilities for pairs of RGB uint8 tiles (N, H, W, 3) on one grid; any H and W."""
         height, width = before.shape[1:3]
-        answers = self._answers(*(_widened(pixels) for pixels in (before, after)))
-        return Probabilities(*(answer[..., :height, :width] for answer in answers))
+        wide = [_widened(pixels) for pixels in (before, after)]
+        found = Probabilities.of(self.logits(*wide), *wide[0].shape[1:3])
+        return Probabilities(*(values[..., :height, :width] for values in vars(found).values()))
 
     @torch.inference_mode()
-    def _answers(self, before: np.ndarray, after: np.ndarray) -> list[np.ndarray]:
-        """Surfaces of both epochs and changes, float32 (N, C, H, W), for tiles of whole strides."""
+    def logits(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """Calibrated logits, float32 (N, 18, H / step, W / step), for RGB uint8 tiles (N, H, W, 3) of whole strides."""
         with autocast(self.device):
-            logits = self._logits(before, after)
+            found = self._logits(before, after)
         surface, change = self.temperatures
-        size = torch.Size(before.shape[1:3])
-        answers = (
-            torch.softmax(_calibrated(logits.surface_before, self._surface_bias, surface, size), 1),
-            torch.softmax(_calibrated(logits.surface_after, self._surface_bias, surface, size), 1),
-            torch.sigmoid_(_calibrated(logits.change, 0.0, change, size)),
+        parts = (
+            _calibrated(found.surface_before, self._surface_bias, surface),
+            _calibrated(found.surface_after, self._surface_bias, surface),
+            _calibrated(found.change, 0.0, change),
         )
-        return [answer.cpu().numpy() for answer in answers]
+        return torch.cat(parts, 1).cpu().numpy()
 
     def _logits(self, before: np.ndarray, after: np.ndarray) -> Logits:
         """Logits, those of a shared trunk at half the size of the tiles.
@@ -179,24 +179,9 @@ class Network:
         return tensor.permute(0, 3, 1, 2).float().div_(127.5).sub_(1).contiguous(memory_format=torch.channels_last)
 
 
-def _calibrated(logits: torch.Tensor, bias: torch.Tensor | float, temperature: float, size: torch.Size) -> torch.Tensor:
-    """Logits (N, C, h, w) with offset and temperature, float32, laid out channel by channel and brought to `size`.
-
-    Interpolation keeps both, so that they cost a quarter before it; in float32, and in the order in which a softmax
-    over channels needs no copy.
-    """
-    small = logits.contiguous().float().add_(bias).div_(temperature)
-    if small.shape[-2:] == size:
-        return small
-    return _enlarged(small, size) if small.device.type == "cpu" else resized(small, size)
-
-
-def _enlarged(maps: torch.Tensor, size: torch.Size) -> torch.Tensor:
-    """As `resized`, by OpenCV: the same interpolation in a quarter of the time on a processor."""
-    found = torch.empty(*maps.shape[:2], *size)
-    for small, large in zip(maps.flatten(0, 1).numpy(), found.flatten(0, 1).numpy(), strict=True):
-        cv2.resize(small, dsize=(size[1], size[0]), dst=large, interpolation=cv2.INTER_LINEAR)
-    return found
+def _calibrated(logits: torch.Tensor, bias: torch.Tensor | float, temperature: float) -> torch.Tensor:
+    """Logits (N, C, h, w) with offset and temperature, float32, laid out channel by channel."""
+    return logits.contiguous().float().add_(bias).div_(temperature)
 
 
 def _widened(pixels: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ import torch
 from cvpipe.network.bundle import BundleSettings, Network, read_module
 from cvpipe.network.exporting import INPUTS, OUTPUTS, Answering, Distance, asked, needed, traced_with
 from cvpipe.network.graph_files import GRAPH, GRAPH_WEIGHTS, Graph, Measured, note
+from cvpipe.network.probabilities import Probabilities
 from cvpipe.network.processor import autocast
 
 #: Names of the parts that are not quantised.
@@ -33,11 +34,13 @@ class OpenVinoNetwork(Network):
 
     def __init__(self, model: Any, settings: BundleSettings, digest: str, *, answers_surfaces: bool) -> None:
         self._describe(settings, digest, torch.device("cpu"), answers_surfaces=answers_surfaces)
+        self.step = 1
         self._compiled = _openvino().Core().compile_model(model, "CPU")
 
-    def _answers(self, before: np.ndarray, after: np.ndarray) -> list[np.ndarray]:
+    def logits(self, before: np.ndarray, after: np.ndarray) -> np.ndarray:
+        """As `Network.logits`, of a graph that answers in probabilities, for each pixel."""
         found = self._compiled([np.ascontiguousarray(tile) for tile in (before, after)])
-        return [np.array(found[i]) for i in range(len(OUTPUTS))]
+        return Probabilities(*(found[i] for i in range(len(OUTPUTS)))).logits()
 
 
 def openvino_network(folder: Path, settings: BundleSettings, digest: str) -> Network:

@@ -13,7 +13,7 @@ import torch
 from cvpipe.errors import UsageError
 
 # glibc mallopt parameters, malloc.h
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 #: Blocks up to this size, bytes, are kept by the process instead of going back to the kernel after each layer.
 KEPT_BYTES = 1 << 30
 
@@ -30,15 +30,16 @@ def pick_device(wanted: str = "auto") -> torch.device:
 
 @lru_cache(maxsize=1)
 def tune_allocator() -> bool:
-    """Tell glibc to keep large blocks; True where it could be told.
+    """Tell glibc to keep large blocks, for all threads alike; True where it could be told.
 
     By default each activation map is mapped and unmapped anew, and the page faults cost half of the time of a
-    network on the CPU.
+    network on the CPU. Threads would have arenas of their own, which hold no block of more than 64 MB.
     """
     if platform.libc_ver()[0] != "glibc":
         return False
     libc = ctypes.CDLL("libc.so.6")
-    done = [libc.mallopt(option, KEPT_BYTES) for option in (_M_MMAP_THRESHOLD, _M_TRIM_THRESHOLD)]
+    options = (_M_MMAP_THRESHOLD, KEPT_BYTES), (_M_TRIM_THRESHOLD, KEPT_BYTES), (_M_ARENA_MAX, 1)
+    done = [libc.mallopt(option, value) for option, value in options]
     return all(done)
 
 

@@ -32,6 +32,10 @@ class PaintedNetwork:
     min_probability: Mapping[ChangeKind, float] = field(default_factory=lambda: dict.fromkeys(ChangeKind, 0.0))
     temperatures: tuple[float, float] = (1.0, 1.0)
     batches: list[int] = field(default_factory=list)
+    step: int = 1
+
+    def logits(self, before: Pixels, after: Pixels) -> npt.NDArray[np.float32]:
+        return self.predict(before, after).logits()
 
     def predict(self, before: Pixels, after: Pixels) -> Probabilities:
         assert before.shape == after.shape == (len(before), *before.shape[1:3], 3)
@@ -44,16 +48,29 @@ class PaintedNetwork:
 
 @dataclass
 class FickleNetwork(PaintedNetwork):
-    """Answers 0 for one tile and 1 for the next, whatever they show: nothing but seams."""
+    """Answers 1/4 for one tile and 3/4 for the next, whatever they show: nothing but seams."""
 
     tiles: int = 0
 
     def predict(self, before: Pixels, after: Pixels) -> Probabilities:
         answer = super().predict(before, after)
         for change in answer.change:
-            change[:] = self.tiles % 2
+            change[:] = 0.25 + 0.5 * (self.tiles % 2)
             self.tiles += 1
         return answer
+
+
+@dataclass
+class CoarseNetwork(PaintedNetwork):
+    """Judges squares of two by two pixels by the mean of what each of them would be told."""
+
+    step: int = 2
+
+    def logits(self, before: Pixels, after: Pixels) -> npt.NDArray[np.float32]:
+        fine = super().logits(before, after)
+        n, channels, height, width = fine.shape
+        squares = fine.reshape(n, channels, height // 2, 2, width // 2, 2)
+        return np.ascontiguousarray(squares.mean(axis=(3, 5)))
 
 
 def _surfaces(pixels: Pixels) -> npt.NDArray[np.float32]:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from cvpipe.detect import compare, prediction
+from cvpipe.detect.maps import see
 from cvpipe.domain import SURFACES, ChangeKind, Surface
 from cvpipe.errors import SceneError
 from cvpipe.imagery.reading import Patch
 from tests.detect.conftest import GREEN, RED, Pixels
-from tests.detect.networks import FickleNetwork, PaintedNetwork
+from tests.detect.networks import CoarseNetwork, FickleNetwork, PaintedNetwork
 
 MakePatch = Callable[[Pixels], Patch]
 
@@ -77,16 +78,29 @@ def test_tiles_cover_the_raster_and_waste_little(length: int) -> None:
 
 
 def test_seams_leave_no_trace(patch: MakePatch) -> None:
-    """Neighbouring tiles that answer 0 and 1 pass into each other: no step is steeper than the raised cosine."""
+    """Neighbouring tiles of other opinions pass into each other, in log-odds no steeper than the raised cosine."""
     grey = patch(np.full((200, 200, 3), 90, np.uint8))
     overlap = 64 // prediction.OVERLAP_SHARE
     probability = compare(FickleNetwork(), grey, grey).probability[ChangeKind.STRUCTURE_ADDED] / 254
 
-    assert probability.min() == 0
-    assert probability.max() == 1
+    assert probability.min() == pytest.approx(0.25, abs=1 / 254)
+    assert probability.max() == pytest.approx(0.75, abs=1 / 254)
+    most = (np.log(3) - np.log(1 / 3)) / 4  # probability for all of the log-odds between the two, where it is steepest
     for axis in (0, 1):
         steepest = np.abs(np.diff(probability, axis=axis)).max()
-        assert steepest <= np.pi / 2 / overlap + 1 / 254
+        assert steepest <= most * np.pi / 2 / overlap + 1 / 254
+
+
+@pytest.mark.parametrize("shape", [(200, 200), (97, 331), (130, 65)])
+def test_answers_coarser_than_pixels_are_interpolated_across_tiles(shape: tuple[int, int], patch: MakePatch) -> None:
+    """As if there were one tile, to the last pixel: no cell has an edge of its own."""
+    rng = np.random.default_rng(4)
+    before, after = (patch(rng.integers(60, 200, (*shape, 3), np.uint8)) for _ in range(2))
+    in_tiles, at_once = (see(CoarseNetwork(tile_px=side), before, after) for side in (32, 512))
+    for name, values in vars(in_tiles).items():
+        if name != "grid":
+            assert np.array_equal(values, getattr(at_once, name)), name
+    assert len(np.unique(at_once.probability)) > 50
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 70), (5, 3), (63, 64), (64, 65), (100, 49), (113, 200)])

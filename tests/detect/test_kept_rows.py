@@ -20,9 +20,9 @@ def blended() -> FloatArray:
     rng, whole = np.random.default_rng(2), np.zeros((2, SIZE, SIZE), np.float32)
     starts = range(0, SIZE - OVERLAP, SIDE - OVERLAP)
     lattice = [Window(col, row, SIDE, SIDE) for row in starts for col in starts]
-    tiles = ((window, rng.random((2, SIDE, SIDE), np.float32)) for window in lattice)
+    tiles = ((window, rng.random((2, SIDE + 1, SIDE + 1), np.float32)) for window in lattice)
     for window, values in blend(tiles, overlap=OVERLAP, width=SIZE, height=SIZE):
-        whole[:, *window.slices] = values
+        whole[:, *window.slices] = values[:, 1 : 1 + window.height, 1 : 1 + window.width]
     return whole
 
 
