@@ -17,10 +17,10 @@ from cvpipe.network.bundle import (
     check_golden,
     describe_bundles,
     find_bundle,
-    folded,
     load_bundle,
     write_bundle,
 )
+from cvpipe.network.fusing import folded
 from tests.network.damage import edit_settings, edit_tensors, sign_weights
 
 
