@@ -27,7 +27,7 @@ LEVELS = (
     {"ledger", "imagery", "network"},
     {"life"},
     {"domain", "folders", "geo", "settings"},
-    {"errors", "garbage", "shipped"},
+    {"ahead", "errors", "garbage", "shipped"},
 )
 LEVEL_OF = {room: level for level, rooms in enumerate(LEVELS) for room in rooms}
 

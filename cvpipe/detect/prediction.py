@@ -34,8 +34,8 @@ BATCH = 4
 OVERLAP_SHARE = 4
 
 #: A tile may be this many times as long as `tile_px`: what tiles share is computed twice, 78 % of the ground with
-#: tiles of 512 px, 16 % with 1,843; detect then stays under two gigabytes. A raster of that length is one tile.
-LARGEST_TILE = 3.6
+#: tiles of 512 px, 19 % with 1,536; larger ones would take more memory. A raster of that length is one tile.
+LARGEST_TILE = 3.0
 
 #: Sides of tiles are multiples of this many pixels: encoders halve their picture five times.
 SIDE_MULTIPLE_PX = 32
