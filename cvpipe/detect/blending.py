@@ -37,7 +37,6 @@ def blend(tiles: Iterable[Tile], *, overlap: int, width: int, height: int) -> It
     with _Kept() as above:
         for row, in_row in groupby(tiles, key=lambda tile: tile[0].row):
             for window, values in _blend_row(in_row, overlap=overlap, width=width):
-                values[:, 0] = values[:, 1]
                 if row > 0:
                     kept = above.get(window.col)
                     values[:, 0] = kept[:, 0]
@@ -58,7 +57,7 @@ def _blend_row(tiles: Iterable[Tile], *, overlap: int, width: int) -> Iterator[T
         size = window.width
         assert values.shape[1:] == (window.height + 1, size + 1), "a tile has the shape of its window, and room"
         assert 2 * overlap <= size or size >= width, "three tiles would meet in one column"
-        values[..., 0] = values[..., 1]
+        values[:, 0], values[..., 0] = values[:, 1], values[..., 1]  # of new memory, before it is reckoned with
         if left is not None:
             values[..., 0] = left[..., 0]
             _fade(left[..., 1:], values[..., 1 : 1 + overlap], axis=2)

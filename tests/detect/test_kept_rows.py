@@ -20,10 +20,18 @@ def blended() -> FloatArray:
     rng, whole = np.random.default_rng(2), np.zeros((2, SIZE, SIZE), np.float32)
     starts = range(0, SIZE - OVERLAP, SIDE - OVERLAP)
     lattice = [Window(col, row, SIDE, SIDE) for row in starts for col in starts]
-    tiles = ((window, rng.random((2, SIDE + 1, SIDE + 1), np.float32)) for window in lattice)
+    tiles = ((window, _tile(rng)) for window in lattice)
     for window, values in blend(tiles, overlap=OVERLAP, width=SIZE, height=SIZE):
+        assert np.isfinite(values).all()
         whole[:, *window.slices] = values[:, 1 : 1 + window.height, 1 : 1 + window.width]
     return whole
+
+
+def _tile(rng: np.random.Generator) -> FloatArray:
+    """Numbers with room before them that holds none."""
+    values = np.full((2, SIDE + 1, SIDE + 1), np.nan, np.float32)
+    values[:, 1:, 1:] = rng.random((2, SIDE, SIDE), np.float32)
+    return values
 
 
 def test_rows_on_the_disk_are_the_rows_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
