@@ -176,7 +176,7 @@ def _to_onnx(folder: Path, file: Path) -> None:
 
 def _to_openvino(folder: Path, out: Path, *, int8: bool, dataset: Path | None, tiles: int) -> None:
     from cvpipe.network import openvino_engine as engine
-    from cvpipe.network.bundle import checked_settings, golden_tiles, read_module
+    from cvpipe.network.bundle import checked_settings, golden_tiles, load_bundle, read_module
     from cvpipe.network.exporting import Answering
     from cvpipe.network.graph_files import GRAPH, Measured
 
@@ -190,7 +190,7 @@ def _to_openvino(folder: Path, out: Path, *, int8: bool, dataset: Path | None, t
     if not off.sound:
         raise BundleError(f"the exported graph answers otherwise ({words})", where=folder, remedy="Use it in float.")
     out.mkdir(parents=True, exist_ok=True)
-    speed = engine.speeds(model, answering, settings.tile_px)
+    speed = engine.speeds(model, load_bundle(folder, "cpu", "torch"), settings.tile_px)
     own = engine.write_graph(model, out, digest, Measured(off, *speed), int8=int8)
     console.out.print(f"{out / GRAPH}: golden tile {words}; digest {own[:12]}", soft_wrap=True, markup=False)
     console.out.print(

@@ -21,7 +21,6 @@ from cvpipe.network.bundle import BundleSettings, Network, read_module
 from cvpipe.network.exporting import INPUTS, OUTPUTS, Answering, Distance, asked, needed, traced_with
 from cvpipe.network.graph_files import GRAPH, GRAPH_WEIGHTS, Graph, Measured, note
 from cvpipe.network.probabilities import Probabilities
-from cvpipe.network.processor import autocast
 
 #: Names of the parts that are not quantised.
 IN_FLOAT = (".*change_head.*", ".*surface_head.*")
@@ -93,16 +92,11 @@ def distance(model: Any, answering: Answering, tiles: Tiles) -> Distance:
     return Distance.of([found[i] for i in range(len(OUTPUTS))], asked(answering, tiles))
 
 
-def speeds(model: Any, answering: Answering, side_px: int, *, repeats: int = 5) -> tuple[float, float]:
-    """Median milliseconds of torch (as `Network` runs it, less the batch) and of OpenVINO for one pair of tiles."""
+def speeds(model: Any, own: Network, side_px: int, *, repeats: int = 5) -> tuple[float, float]:
+    """Median milliseconds of torch, as it runs the bundle here, and of OpenVINO for one pair of tiles."""
     one, other = np.random.default_rng(0).integers(0, 256, (2, 1, side_px, side_px, 3), dtype=np.uint8)
     compiled = _openvino().Core().compile_model(model, "CPU")
-
-    def by_torch() -> None:
-        with torch.inference_mode(), autocast(torch.device("cpu")):
-            answering(torch.from_numpy(one), torch.from_numpy(other))
-
-    return _median_ms(by_torch, repeats), _median_ms(lambda: compiled([one, other]), repeats)
+    return _median_ms(lambda: own.logits(one, other), repeats), _median_ms(lambda: compiled([one, other]), repeats)
 
 
 def _median_ms(work: Callable[[], object], repeats: int) -> float:
