@@ -180,8 +180,8 @@ def reproject(geometry: BaseGeometry, source: pyproj.CRS, target: pyproj.CRS) ->
     return shapely.transform(geometry, lambda points: np.column_stack(move(points[:, 0], points[:, 1])))
 
 
-def array_of(geometries: Iterable[BaseGeometry]) -> NDArray[np.object_]:
-    """Geometries as shapely takes many at once, (n,)."""
+def array_of(geometries: Iterable[BaseGeometry | bytes | str]) -> NDArray[np.object_]:
+    """Geometries, or what is written of them, as shapely takes many at once, (n,)."""
     return np.array([*geometries, None], dtype=object)[:-1]  # None keeps numpy from looking into the geometries
 
 

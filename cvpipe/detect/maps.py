@@ -150,10 +150,8 @@ def strip_of(before: Patch, after: Patch) -> Strip:
 def cell_maps(cell: Cell, *, with_chances: bool = False) -> CellMaps:
     """Surfaces and probabilities of a cell, 255 wherever an epoch (for changes: one of them) is not usable."""
     n, shape = len(SURFACES), (cell.window.height, cell.window.width)
-    surfaces, probability = (
-        np.full((2, *shape), NO_DATA, np.uint8),
-        np.full((len(ChangeKind), *shape), NO_DATA, np.uint8),
-    )
+    surfaces = np.full((2, *shape), NO_DATA, np.uint8)
+    probability = np.full((len(ChangeKind), *shape), NO_DATA, np.uint8)
     chances = np.full((2, n, *shape), NO_DATA, np.uint8) if with_chances else None
     usable = np.stack([cell.strip.usable_before, cell.strip.usable_after])
     for rows, logits in cell.bands():

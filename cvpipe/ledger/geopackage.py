@@ -16,7 +16,7 @@ from shapely.geometry.base import BaseGeometry
 from sqlalchemy import Connection, text
 
 from cvpipe.errors import LedgerError
-from cvpipe.geo import WGS84, Bounds
+from cvpipe.geo import WGS84, Bounds, array_of
 
 APPLICATION_ID = 0x47504B47  # "GPKG", clause 1.1.1.1.1
 USER_VERSION = 10300  # GeoPackage 1.3.0
@@ -132,7 +132,7 @@ def from_blob(blob: bytes) -> BaseGeometry:
 
 def from_blobs(blobs: Sequence[bytes]) -> NDArray[np.object_]:
     """The geometries in many (N,)."""
-    return np.asarray(shapely.from_wkb(np.array([*map(_wkb_of, blobs), None], object)[:-1]))
+    return np.asarray(shapely.from_wkb(array_of(map(_wkb_of, blobs))))
 
 
 def _wkb_of(blob: bytes) -> bytes:

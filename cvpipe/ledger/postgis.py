@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from shapely.geometry.base import BaseGeometry
 from sqlalchemy import Connection
 
+from cvpipe.geo import array_of
 from cvpipe.ledger.geopackage import GEOMETRY_COLUMN, SRS_ID
 
 #: Key of the advisory lock that a writer holds until its transaction ends: "cvpipe" in ASCII.
@@ -70,4 +71,4 @@ def from_ewkb(ewkb: str) -> BaseGeometry:
 
 def from_ewkbs(ewkbs: Sequence[str]) -> NDArray[np.object_]:
     """The geometries of many rows (N,), as `from_ewkb`."""
-    return np.asarray(shapely.set_srid(shapely.from_wkb(np.array([*ewkbs, None], object)[:-1]), 0))
+    return np.asarray(shapely.set_srid(shapely.from_wkb(array_of(ewkbs)), 0))

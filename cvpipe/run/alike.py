@@ -18,7 +18,7 @@ import shapely
 from numpy.typing import NDArray
 
 from cvpipe.domain import Scene, Site
-from cvpipe.geo import buffered_all
+from cvpipe.geo import array_of, buffered_all
 from cvpipe.imagery import Quality
 from cvpipe.run.epoch_rules import EpochRules
 from cvpipe.run.epochs import Epochs, choose_epochs, told_faults
@@ -61,7 +61,7 @@ class AlikeSites:
 
     def __init__(self, scenes: Sequence[Scene], rules: EpochRules, looking: Looking) -> None:
         self._scenes, self._rules, self._looking = scenes, rules, looking
-        self._footprints = _array([scene.footprint for scene in scenes])
+        self._footprints = array_of(scene.footprint for scene in scenes)
         shapely.prepare(self._footprints)
         self._tree = shapely.STRtree(self._footprints)
         self._is_fit = bool(np.all(shapely.is_valid(self._footprints)))
@@ -91,7 +91,7 @@ class AlikeSites:
 
     def _shown_whole(self, sites: Sequence[Site]) -> _Whole:
         """Sites that no scene shows in part, with those that show them."""
-        outlines = _array(buffered_all([site.geometry for site in sites], [site.buffer_m for site in sites]))
+        outlines = array_of(buffered_all([site.geometry for site in sites], [site.buffer_m for site in sites]))
         fit = shapely.is_valid(outlines) & (shapely.area(outlines) > 0)
         at, scene = self._tree.query(outlines)
         order = np.lexsort((scene, at))
@@ -189,10 +189,6 @@ def _rows(values: NDArray[np.int64], ends: NDArray[np.int64]) -> Iterator[bytes]
     whole, size = values.astype(np.int64).tobytes(), values.itemsize
     places = (ends * size).tolist()
     return (whole[begin:end] for begin, end in pairwise(places))
-
-
-def _array(geometries: Sequence[Any]) -> NDArray[np.object_]:
-    return np.array([*geometries, None], object)[:-1]  # None keeps numpy from looking into the geometries
 
 
 __all__ = ["AlikeSites"]

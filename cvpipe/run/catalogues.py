@@ -24,7 +24,7 @@ from cvpipe.settings import StacSettings
 
 
 @dataclass(frozen=True)
-class Trouble:
+class BadItem:
     """An item that is none, or has no raster to be seen: by what it is remembered, and why."""
 
     name: str
@@ -48,7 +48,7 @@ class Catalogue:
         """By what it is remembered: without a query, which may hold a key."""
         return " ".join([shown(self.asked.stac), *self.asked.collections])
 
-    def offers(self, since: date | None) -> Iterator[Found | Trouble | Cloudy]:
+    def offers(self, since: date | None) -> Iterator[Found | BadItem | Cloudy]:
         """What there is from a day of acquisition on.
 
         Raises SceneError where the API does not answer, and where there are no sites to ask for.
@@ -58,7 +58,7 @@ class Catalogue:
         query = stac.Query(self.asked.collections, self.bounds, since)
         for item in stac.items_at(self.asked.stac, query):
             if isinstance(item, SceneError):
-                yield Trouble(str(item.where), item)
+                yield BadItem(str(item.where), item)
             elif _is_elsewhere(item, self.bounds):
                 continue
             elif stac.cloud_percent(item.properties) > self.asked.max_cloud:
@@ -66,12 +66,12 @@ class Catalogue:
             else:
                 yield self._offer(item)
 
-    def _offer(self, item: pystac.Item) -> Found | Trouble:
+    def _offer(self, item: pystac.Item) -> Found | BadItem:
         name = " ".join(filter(None, (shown(self.asked.stac), item.collection_id, item.id)))
         try:
             address = stac.asset_address(item, self.asked.asset)
         except SceneError as error:
-            return Trouble(name, error)
+            return BadItem(name, error)
         stamp = [str(item.properties.get("updated", "")), shown(address)]
         return Found(address, list(stamp), is_whole=True, item=item, item_name=name)
 

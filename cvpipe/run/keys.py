@@ -8,10 +8,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import shapely
 
 from cvpipe.domain import Site
+from cvpipe.geo import array_of
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -29,7 +29,7 @@ class Beginnings:
 
     def expect(self, sites: Sequence[Site]) -> None:
         """Hash the beginnings of some sites at once, and forget those before."""
-        outlines = shapely.to_wkb(np.array([*(site.geometry for site in sites), None], object)[:-1], hex=True)
+        outlines = shapely.to_wkb(array_of(site.geometry for site in sites), hex=True)
         self._held = {
             site.code: (site, self._hashed(site, outline)) for site, outline in zip(sites, outlines, strict=True)
         }

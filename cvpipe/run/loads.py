@@ -14,6 +14,7 @@ import shapely
 from numpy.typing import NDArray
 
 from cvpipe.domain import Site
+from cvpipe.geo import array_of
 from cvpipe.run.estimate import to_read, to_think
 from cvpipe.run.grouping import grouped
 from cvpipe.run.order import Job
@@ -83,7 +84,7 @@ def _looking(table: Table, sites: Sequence[Site], part: Numbers) -> tuple[_Pairs
     alike, numbers = dict[int, int](), list[int]()
     for wanted in table.wanted:
         numbers.append(alike.setdefault(id(wanted), len(alike)))
-    is_placed = ~shapely.is_empty(np.array([*(site.geometry for site in sites), None], object)[:-1])
+    is_placed = ~shapely.is_empty(array_of(site.geometry for site in sites))
     looks, found = dict[_Look, int](), list[tuple[Numbers, Numbers, Numbers]]()
     for _, at in _by_value(np.array(numbers, np.int64)):
         some = at[is_placed[at]]

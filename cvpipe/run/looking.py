@@ -14,11 +14,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache
 
-import numpy as np
 import shapely
 
 from cvpipe.domain import Scene, Site
-from cvpipe.geo import buffered
+from cvpipe.geo import array_of, buffered
 from cvpipe.imagery import MosaicReader, Quality, SceneReaders, quality_of
 from cvpipe.run.epochs import Look
 from cvpipe.run.keys import as_json
@@ -75,7 +74,7 @@ class Looking:
 
     def recalled(self, sites: Sequence[Site]) -> Recalled:
         """What is remembered of some sites, by their numbers and those of what was shown (`number`)."""
-        outlines = shapely.to_wkb(np.array([*(site.geometry for site in sites), None], object)[:-1])
+        outlines = shapely.to_wkb(array_of(site.geometry for site in sites))
         return self.looks.of_sites([site_digest(*both) for both in zip(sites, outlines, strict=True)])
 
     def number(self, scenes: tuple[Scene, ...]) -> int:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from cvpipe.detect.prediction import OVERLAP_SHARE, tiles_of
 from cvpipe.domain import Site
+from cvpipe.geo import array_of
 from cvpipe.imagery import ALIGNMENT_MARGIN_M
 from cvpipe.run.nearby import LEAST_M_PER_DEGREE
 from cvpipe.run.sites import SitePair
@@ -197,7 +198,7 @@ def in_order(sites: Sequence[Site], boxes: NDArray[np.float64], scale: Scale) ->
 
 def boxes_of(sites: Sequence[Site]) -> NDArray[np.float64]:
     """The sites' bounding boxes (N, 4) in metres on one plane, from the middle parallel of them all."""
-    bounds = shapely.bounds(np.array([*(site.geometry for site in sites), None], object)[:-1])
+    bounds = shapely.bounds(array_of(site.geometry for site in sites))
     middle = (bounds[:, 1].min() + bounds[:, 3].max()) / 2
     dy = LEAST_M_PER_DEGREE
     dx = dy * max(math.cos(math.radians(middle)), 0.01)

@@ -22,7 +22,7 @@ from cvpipe.imagery.places import Found, Stamp, listed, stamp_of
 from cvpipe.imagery.remote import is_remote, shown
 from cvpipe.imagery.stac import Query, acquired, items_at
 from cvpipe.ledger import Ledger, Workspace
-from cvpipe.run.catalogues import Catalogue, Trouble, today
+from cvpipe.run.catalogues import BadItem, Catalogue, today
 from cvpipe.run.journal import Journal
 from cvpipe.settings import StacSettings, WatchedPlace
 
@@ -206,7 +206,7 @@ class _Watch:
                 if isinstance(one, Found):
                     offered.append(one)
                     yield one
-                elif isinstance(one, Trouble):
+                elif isinstance(one, BadItem):
                     self._refuse_item(one, counts)
                 else:
                     counts.cloudy += 1
@@ -225,12 +225,12 @@ class _Watch:
         if self._state(place) == _REFUSED:
             self._note(place, [], _TAKEN)
 
-    def _refuse_item(self, trouble: Trouble, counts: _Counts) -> None:
-        note = self._journal.get(trouble.name)
-        if note is not None and note.get("reason") == _reason(trouble.error):
+    def _refuse_item(self, bad: BadItem, counts: _Counts) -> None:
+        note = self._journal.get(bad.name)
+        if note is not None and note.get("reason") == _reason(bad.error):
             counts.unchanged += 1
         else:
-            self._refuse(trouble.name, [], trouble.error, counts)
+            self._refuse(bad.name, [], bad.error, counts)
 
     def _consider(self, ledger: Ledger, found: Found, counts: _Counts) -> None:
         """Take the file, wait for it, or leave it as it is."""

@@ -6,12 +6,12 @@ import hashlib
 import json
 import random
 from contextlib import ExitStack
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from shapely import affinity, box, to_wkb
+from shapely import box, to_wkb
 from shapely.geometry import LineString, Point, Polygon
 from shapely.geometry.base import BaseGeometry
 
@@ -24,20 +24,22 @@ from cvpipe.run.looking import Looking
 from cvpipe.run.looks import Looks
 from cvpipe.run.planning import Choosing, remediation
 from cvpipe.run.stated import StatedEpochs
+from tests.run.scattered import Scatter, scattered
 
 RULES = EpochRules(season=default_rules().season)
 
 
+SCENES = Scatter(
+    count=(2, 9),
+    ground=(116, 39.9, 116.1, 40.0),
+    lefts=[0.0, 0.0, 0.0, 0.03, 0.05],
+    turns=[0, 0, 10],
+    days=[0, 100, 200, 300, 400, 500, 600],
+)
+
+
 def scenes(dice: random.Random) -> list[Scene]:
-    """Some over all of a square of 0.1 degrees, some over a half of it, some of one day."""
-    found = list[Scene]()
-    for number in range(dice.randint(2, 9)):
-        left = dice.choice([0.0, 0.0, 0.0, 0.03, 0.05])
-        ground = affinity.rotate(box(116 + left, 39.9, 116.1, 40.0), dice.choice([0, 0, 10]), "centroid")
-        day = date(2022, 1, 15) + timedelta(days=dice.choice([0, 1, 2, 3, 4, 5, 6]) * 100)
-        gsd = dice.choice([0.3, 0.5])
-        found.append(Scene(f"/{number}.tif", day, f"{number:064}", ground, gsd, "EPSG:32650", 10, 10, 3, "uint8"))
-    return found
+    return scattered(dice, SCENES)
 
 
 def sites(dice: random.Random) -> list[Site]:

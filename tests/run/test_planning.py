@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from shapely import affinity, box
+from shapely import box
 from shapely.geometry import Point
 from shapely.geometry.base import BaseGeometry
 
@@ -31,21 +31,23 @@ from cvpipe.run.sharing import Scale, boxes_of, grounds
 from cvpipe.run.sites import PairKind, SitePair
 from tests.detect.networks import PaintedNetwork
 from tests.ledger import samples
+from tests.run.scattered import Scatter, scattered
 
 #: Sites that share ground and that are planned at once in these tests: few, so that there are several of both.
 TOGETHER, AT_ONCE = 10, 30
 
 
+SCENES = Scatter(
+    count=(3, 8),
+    ground=(116, 39.99, 116.02, 40.0),
+    lefts=[0.0, 0.0, 0.0, 0.005],
+    turns=[0, 0, 5],
+    days=[0, 170, 340, 510, 680],
+)
+
+
 def scenes(dice: random.Random) -> list[Scene]:
-    """Some over all of the district, some over a part of it, some of one day."""
-    found = list[Scene]()
-    for number in range(dice.randint(3, 8)):
-        left = dice.choice([0.0, 0.0, 0.0, 0.005])
-        ground = affinity.rotate(box(116 + left, 39.99, 116.02, 40.0), dice.choice([0, 0, 5]), "centroid")
-        day = date(2022, 1, 15) + timedelta(days=dice.choice([0, 1, 2, 3, 4]) * 170)
-        gsd = dice.choice([0.3, 0.5])
-        found.append(Scene(f"/{number}.tif", day, f"{number:064}", ground, gsd, "EPSG:32650", 10, 10, 3, "uint8"))
-    return found
+    return scattered(dice, SCENES)
 
 
 def sites(dice: random.Random) -> list[Site]:
